@@ -1,0 +1,3 @@
+"""avel: audio-visual event localization, from features to comparable results."""
+
+__version__ = "0.1.0"

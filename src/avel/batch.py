@@ -1,0 +1,148 @@
+"""Samples, batches and the grid of feature time: the only place where shapes are defined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+NO_EVENT = -1
+"""Label that fills `Batch.labels` behind a video's last event."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeGrid:
+    """Places feature steps (snippets) in time.
+
+    Snippet `t` was computed from the frames `[t * stride, t * stride + window)`; its time is the middle of that window.
+
+    Attributes:
+        fps: frames per second of the feature extractor.
+        stride: frames between two snippets (may be fractional for resized features).
+        window: frames that one snippet sees.
+    """
+
+    fps: float
+    stride: float
+    window: float
+
+    @property
+    def hop(self) -> float:
+        """Seconds between two snippets."""
+        return self.stride / self.fps
+
+    def to_seconds(self, snippets: Tensor) -> Tensor:
+        """Convert positions on the snippet axis to seconds (any shape)."""
+        return (snippets * self.stride + 0.5 * self.window) / self.fps
+
+    def to_snippets(self, seconds: Tensor) -> Tensor:
+        """Convert seconds to (fractional, unclipped) positions on the snippet axis (any shape)."""
+        return (seconds * self.fps - 0.5 * self.window) / self.stride
+
+
+@dataclass(slots=True)
+class Sample:
+    """One video with its features and events.
+
+    Attributes:
+        video: the video's id.
+        visual: visual features, (T, D_visual) float32.
+        audio: audio features, (T, D_audio) float32, same T.
+        segments: events as (start, end) in snippets, (N, 2) float32; may reach beyond [0, T].
+        labels: class ids, (N,) int64.
+        duration: length of the video in seconds.
+        grid: where the snippets lie in time.
+    """
+
+    video: str
+    visual: Tensor
+    audio: Tensor
+    segments: Tensor
+    labels: Tensor
+    duration: float
+    grid: TimeGrid
+
+
+@dataclass(slots=True)
+class Batch:
+    """B videos, padded to the longest.
+
+    Attributes:
+        videos: the B ids.
+        visual: (B, T, D_visual) float32, zero where padded.
+        audio: (B, T, D_audio) float32, zero where padded.
+        mask: (B, T) bool, True = valid.
+        segments: (B, N, 2) float32 in snippets, zero behind a video's last event.
+        labels: (B, N) int64, `NO_EVENT` behind a video's last event.
+        durations: (B,) float32 seconds.
+        grids: the B time grids.
+    """
+
+    videos: list[str]
+    visual: Tensor
+    audio: Tensor
+    mask: Tensor
+    segments: Tensor
+    labels: Tensor
+    durations: Tensor
+    grids: list[TimeGrid]
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    @property
+    def lengths(self) -> Tensor:
+        """Valid snippets per video, (B,) int64."""
+        return self.mask.sum(dim=1)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """Return the batch with its tensors on `device`."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in page-locked memory (called by the DataLoader)."""
+        return self._map(Tensor.pin_memory)
+
+    def pad_to(self, length: int) -> Batch:
+        """Return the batch with its time axis padded (zeros, mask False) to `length` snippets."""
+        missing = length - self.mask.shape[1]
+        if missing == 0:
+            return self
+        if missing < 0:
+            raise ValueError(f"cannot pad a batch of {self.mask.shape[1]} snippets to {length}")
+        pad = torch.nn.functional.pad
+        return replace(
+            self,
+            visual=pad(self.visual, (0, 0, 0, missing)),
+            audio=pad(self.audio, (0, 0, 0, missing)),
+            mask=pad(self.mask, (0, missing)),
+        )
+
+    def _map(self, function: object) -> Batch:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Batch(**{k: function(v) if isinstance(v, Tensor) else v for k, v in values.items()})  # type: ignore[operator]
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Pad samples to the longest one.
+
+    Args:
+        samples: B samples of equal feature widths; lengths and numbers of events may differ.
+
+    Returns:
+        The batch; its time axis is as long as its longest video and its event axis as long as the most events.
+    """
+    lengths = torch.tensor([len(sample.visual) for sample in samples])
+    return Batch(
+        videos=[sample.video for sample in samples],
+        visual=pad_sequence([sample.visual for sample in samples], batch_first=True),
+        audio=pad_sequence([sample.audio for sample in samples], batch_first=True),
+        mask=torch.arange(int(lengths.max())) < lengths[:, None],
+        segments=pad_sequence([sample.segments for sample in samples], batch_first=True),
+        labels=pad_sequence([sample.labels for sample in samples], batch_first=True, padding_value=NO_EVENT),
+        durations=torch.tensor([sample.duration for sample in samples], dtype=torch.float32),
+        grids=[sample.grid for sample in samples],
+    )

@@ -1,0 +1,1 @@
+"""Checkpoints of others: names and shapes of the released code, translated to ours."""

@@ -1,0 +1,1 @@
+"""Data sets: annotations and feature files in, samples and batches out."""

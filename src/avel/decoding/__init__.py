@@ -1,0 +1,1 @@
+"""From numbers to events: what turns a network's output into an EventTable."""

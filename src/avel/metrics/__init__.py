@@ -1,0 +1,1 @@
+"""Counting right and wrong."""

@@ -1,0 +1,1 @@
+"""Geometry of time without parameters: points, targets, intersections, suppression."""
