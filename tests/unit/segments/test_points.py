@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from avel.segments.points import UNBOUNDED, default_ranges, pyramid_points
+
+
+def test_levels_are_concatenated_from_fine_to_coarse():
+    points = pyramid_points(8, ((0, 4), (4, 8), (8, 100)))
+    assert points.lengths == (8, 4, 2)
+    assert points.position.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 0, 2, 4, 6, 0, 4]
+    assert points.stride.tolist() == [1] * 8 + [2] * 4 + [4] * 2
+    assert points.lower.tolist() == [0] * 8 + [4] * 4 + [8] * 2
+    assert points.upper.tolist() == [4] * 8 + [8] * 4 + [100] * 2
+
+
+@pytest.mark.parametrize("levels", [1, 2, 6, 9])
+def test_default_ranges_double_and_leave_no_gap(levels):
+    ranges = default_ranges(levels)
+    assert len(ranges) == levels
+    assert ranges[0][0] == 0
+    assert ranges[-1][1] == UNBOUNDED
+    assert all(
+        coarse[0] == fine[1] == 4 * 2**i for i, (fine, coarse) in enumerate(zip(ranges, ranges[1:], strict=False))
+    )
+
+
+def test_published_ranges():
+    assert default_ranges(6) == ((0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 10_000))
+
+
+def test_length_must_fit_the_coarsest_stride():
+    with pytest.raises(ValueError, match="multiple of 4 snippets, not 6"):
+        pyramid_points(6, default_ranges(3))
+
+
+def test_points_cached_in_inference_mode_serve_autograd():
+    with torch.inference_mode():
+        points = pyramid_points(12, default_ranges(2))
+    offset = torch.ones(len(points.stride), requires_grad=True)
+    (offset * points.stride).sum().backward()
+    torch.testing.assert_close(offset.grad, points.stride)
+    assert pyramid_points(12, default_ranges(2)) is points

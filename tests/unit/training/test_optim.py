@@ -1,0 +1,71 @@
+import torch
+from torch import nn
+
+from avel.training.optim import OptimizerRecipe, build_optimizer, decay_groups
+
+
+class Scale(nn.Module):
+    def __init__(self, *shape):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(shape))
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.zeta = nn.Linear(3, 4)
+        self.conv = nn.Conv1d(4, 4, 3, groups=4, bias=False)
+        self.norm = nn.LayerNorm(4)
+        self.drop = Scale(4)
+        self.level = Scale()
+        self.attention = nn.MultiheadAttention(4, 2)
+
+
+def names_of(module, parameters):
+    names = {id(parameter): name for name, parameter in module.named_parameters()}
+    return [names[id(parameter)] for parameter in parameters]
+
+
+def test_only_matrices_and_kernels_decay():
+    network = Network()
+    decaying, other = (names_of(network, group) for group in decay_groups(network))
+    assert decaying == [
+        "attention.in_proj_weight",
+        "attention.out_proj.weight",
+        "conv.weight",
+        "zeta.weight",
+    ]
+    assert other == [
+        "attention.in_proj_bias",
+        "attention.out_proj.bias",
+        "drop.scale",
+        "level.scale",
+        "norm.bias",
+        "norm.weight",
+        "zeta.bias",
+    ]
+
+
+def test_shared_parameters_count_once_and_frozen_ones_not():
+    network = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2)})
+    network["b"].weight = network["a"].weight
+    network["a"].bias.requires_grad_(False)
+    decaying, other = (names_of(network, group) for group in decay_groups(network))
+    assert (decaying, other) == (["a.weight"], ["b.bias"])
+
+
+def test_optimizer_follows_the_recipe():
+    recipe = OptimizerRecipe(lr=0.5, weight_decay=0.1, betas=(0.8, 0.9), eps=1e-6)
+    optimizer = build_optimizer(nn.Linear(2, 2), recipe)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0.0]
+    for group in optimizer.param_groups:
+        assert (group["lr"], group["betas"], group["eps"]) == (0.5, (0.8, 0.9), 1e-6)
+
+
+def test_a_step_without_gradient_shrinks_weights_only():
+    layer = nn.Linear(2, 2)
+    weight, bias = layer.weight.detach().clone(), layer.bias.detach().clone()
+    (layer.weight.sum() * 0 + layer.bias.sum() * 0).backward()
+    build_optimizer(layer, OptimizerRecipe(lr=0.1, weight_decay=0.5)).step()
+    torch.testing.assert_close(layer.weight.detach(), weight * 0.95)
+    torch.testing.assert_close(layer.bias.detach(), bias, rtol=0, atol=0)
