@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -121,9 +122,44 @@ class Batch:
             mask=pad(self.mask, (0, missing)),
         )
 
-    def _map(self, function: object) -> Batch:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Batch(**{k: function(v) if isinstance(v, Tensor) else v for k, v in values.items()})  # type: ignore[operator]
+    def windows(self, rows: Sequence[int], starts: Sequence[int], size: int) -> Batch:
+        """Cut windows of `size` snippets, window i out of video `rows[i]` from snippet `starts[i]` on.
+
+        Windows are padded where they reach beyond the batch; events are not cut along and stay out.
+        """
+        row = torch.tensor(rows, device=self.mask.device)
+        padded = self.pad_to(max(self.mask.shape[1], max(starts) + size))
+        time = torch.tensor(starts, device=self.mask.device)[:, None] + torch.arange(size, device=self.mask.device)
+        return Batch(
+            videos=[self.videos[i] for i in rows],
+            visual=padded.visual[row[:, None], time],
+            audio=padded.audio[row[:, None], time],
+            mask=padded.mask[row[:, None], time],
+            segments=self.segments[row, :0],
+            labels=self.labels[row, :0],
+            durations=self.durations[row],
+            grids=[self.grids[i] for i in rows],
+        )
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        tensors = {name: value for name in self.__slots__ if isinstance(value := getattr(self, name), Tensor)}
+        changed: dict[str, Any] = {name: function(tensor) for name, tensor in tensors.items()}
+        return replace(self, **changed)
+
+
+@dataclass(slots=True)
+class DensePrediction:
+    """What a dense localizer says about the P points of its pyramid, levels fine to coarse.
+
+    Attributes:
+        logits: class logits, (B, P, C).
+        offsets: distances >= 0 to start and end in units of the level's stride, (B, P, C, 2) class-aware or (B, P, 2).
+        mask: (B, P) bool, True = valid.
+    """
+
+    logits: Tensor
+    offsets: Tensor
+    mask: Tensor
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

@@ -81,7 +81,7 @@ class EventTable:
     def from_activitynet(cls, document: dict[str, Any]) -> EventTable:
         """Read the ActivityNet submission layout back."""
         events = [
-            Event(video, *map(float, row["segment"]), row["label"], row.get("score"))
+            Event(video, float(row["segment"][0]), float(row["segment"][1]), row["label"], row.get("score"))
             for video, rows in document["results"].items()
             for row in rows
         ]
@@ -101,7 +101,9 @@ class EventTable:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(CSV_COLUMNS)
-            writer.writerows((e.video, e.start, e.end, e.label, "" if e.score is None else e.score) for e in self.events)
+            writer.writerows(
+                (e.video, e.start, e.end, e.label, "" if e.score is None else e.score) for e in self.events
+            )
 
     @classmethod
     def read_csv(cls, path: Path) -> EventTable:
@@ -109,7 +111,13 @@ class EventTable:
         with path.open(encoding="utf-8", newline="") as file:
             return cls(
                 [
-                    Event(row["video"], float(row["start"]), float(row["end"]), row["label"], float(row["score"]) if row["score"] else None)
+                    Event(
+                        row["video"],
+                        float(row["start"]),
+                        float(row["end"]),
+                        row["label"],
+                        float(row["score"]) if row["score"] else None,
+                    )
                     for row in csv.DictReader(file)
                 ]
             )

@@ -1,0 +1,215 @@
+"""Decoding of dense predictions: points -> candidates (snippets) -> suppression -> detections (seconds)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from avel.batch import DensePrediction, TimeGrid
+from avel.segments.nms import SuppressionRule, nms, vote
+from avel.segments.points import Points
+from avel.segments.targets import decode_offsets
+from avel.segments.windows import window_cores
+
+
+@dataclass(slots=True)
+class Candidates:
+    """What B videos might contain, before suppression; padded to the video with the most candidates.
+
+    Attributes:
+        segments: (B, N, 2) in snippets, neither clipped to the video nor in order.
+        scores: (B, N) probabilities.
+        labels: (B, N) class ids.
+        valid: (B, N) bool.
+    """
+
+    segments: Tensor
+    scores: Tensor
+    labels: Tensor
+    valid: Tensor
+
+    def compact(self) -> Candidates:
+        """Move the valid candidates to the front, in their order, and cut the rest."""
+        order = self.valid.long().argsort(dim=1, descending=True, stable=True)
+        return self.take(order[:, : int(self.valid.sum(dim=1).max())])
+
+    def take(self, index: Tensor) -> Candidates:
+        """Pick candidates (B, K) by index."""
+        return Candidates(
+            self.segments.gather(1, index[..., None].expand(-1, -1, 2)),
+            self.scores.gather(1, index),
+            self.labels.gather(1, index),
+            self.valid.gather(1, index),
+        )
+
+    @classmethod
+    def concat(cls, parts: Sequence[Candidates]) -> Candidates:
+        """Join candidates of the same videos."""
+        return cls(*(torch.cat(tensors, 1) for tensors in zip(*(part.fields() for part in parts), strict=True)))
+
+    def fields(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The four tensors in the order of the constructor."""
+        return self.segments, self.scores, self.labels, self.valid
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """The events found in one video, best first.
+
+    Attributes:
+        segments: (K, 2) in seconds.
+        scores: (K,).
+        labels: (K,) class ids.
+    """
+
+    segments: Tensor
+    scores: Tensor
+    labels: Tensor
+
+    def as_prediction(self, video: str) -> dict[str, Any]:
+        """The metric's form of a prediction."""
+        return {"video_id": video, "segments": self.segments, "scores": self.scores, "labels": self.labels}
+
+    def cpu(self) -> Detections:
+        """Return the detections in main memory."""
+        return Detections(self.segments.cpu(), self.scores.cpu(), self.labels.cpu())
+
+    def rows(self) -> Iterator[tuple[list[float], float, int]]:
+        """Iterate over (start and end, score, label) in plain numbers."""
+        return zip(self.segments.tolist(), self.scores.tolist(), self.labels.tolist(), strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DenseDecoder:
+    """Turns a network's output into detections (Zhang et al., ActionFormer, ECCV 2022).
+
+    Attributes:
+        pre_nms_threshold: a candidate's probability must be above.
+        pre_nms_topk: candidates kept per pyramid level and video.
+        min_length: a candidate's length in snippets must be above.
+        nms: "soft" (Gaussian), "hard" or "none" (all candidates in their order).
+        per_class: suppress within classes; otherwise over all classes together.
+        sigma: width of soft-NMS: an overlap multiplies a score by exp(-tIoU^2 / sigma).
+        iou_threshold: overlap from which hard NMS removes.
+        min_score: detections that fall below are dropped.
+        max_events: detections kept per video.
+        voting_threshold: with `per_class=False`, each kept segment becomes the score-weighted mean of all candidates
+            with at least that tIoU; 0 switches voting off.
+    """
+
+    pre_nms_threshold: float = 0.001
+    pre_nms_topk: int = 2000
+    min_length: float = 0.05
+    nms: Literal["soft", "hard", "none"] = "soft"
+    per_class: bool = True
+    sigma: float = 0.4
+    iou_threshold: float = 0.7
+    min_score: float = 0.001
+    max_events: int = 100
+    voting_threshold: float = 0.75
+
+    def candidates(self, prediction: DensePrediction, points: Points) -> Candidates:
+        """Select the candidates of every level by score and place them on the snippet axis.
+
+        Args:
+            prediction: P points of B videos.
+            points: the same points.
+
+        Returns:
+            Levels fine to coarse, within a level by descending score.
+        """
+        classes = prediction.logits.shape[2]
+        probabilities = prediction.logits.float().sigmoid() * prediction.mask[..., None]  # (B, P, C)
+        parts, first = [], 0
+        for count in points.lengths:
+            level = probabilities[:, first : first + count].flatten(1)  # (B, count * C), point-major
+            scores, index = level.topk(min(self.pre_nms_topk, level.shape[1]), dim=1)
+            point, label = index // classes + first, index % classes
+            segments = decode_offsets(
+                _gather(prediction.offsets, point, label), points.position[point], points.stride[point]
+            )
+            long_enough = segments[..., 1] - segments[..., 0] > self.min_length
+            parts.append(Candidates(segments, scores, label, (scores > self.pre_nms_threshold) & long_enough))
+            first += count
+        return Candidates.concat(parts).compact()
+
+    def detect(self, candidates: Candidates, durations: Tensor, grids: Sequence[TimeGrid]) -> list[Detections]:
+        """Suppress candidates and convert what is left to seconds within the video.
+
+        Args:
+            candidates: of B videos.
+            durations: length of each video in seconds, (B,).
+            grids: time grid of each video.
+
+        Returns:
+            Detections of each video, best first (with `nms="none"` in the order of the candidates).
+        """
+        segments, scores, labels, valid = self._suppress(candidates).fields()
+        detections = []
+        for row, (grid, duration) in enumerate(zip(grids, durations, strict=True)):
+            keep = valid[row]
+            seconds = grid.to_seconds(segments[row, keep]).clamp(min=0).minimum(duration)
+            detections.append(Detections(seconds, scores[row, keep], labels[row, keep]))
+        return detections
+
+    def _suppress(self, candidates: Candidates) -> Candidates:
+        if self.nms == "none":
+            return candidates
+        rule = SuppressionRule(
+            method="gaussian" if self.nms == "soft" else "hard",
+            per_class=self.per_class,
+            tiou_threshold=self.iou_threshold,
+            sigma=self.sigma,
+            min_score=self.min_score,
+            max_segments=self.max_events,
+        )
+        picks = nms(*candidates.fields(), rule=rule)
+        picked = candidates.take(picks.index)
+        segments = picked.segments
+        if not self.per_class and self.voting_threshold > 0:
+            segments = vote(
+                segments,
+                candidates.segments,
+                candidates.scores,
+                candidates.valid,
+                tiou_threshold=self.voting_threshold,
+            )
+        return Candidates(segments, picks.scores, picked.labels, picks.valid)
+
+
+def merge_windows(parts: Sequence[Candidates], starts: Sequence[Sequence[int]], size: int) -> Candidates:
+    """Put the candidates of overlapping windows on the time axes of their videos.
+
+    Every window keeps the candidates whose centre is nearer to its own middle than to its neighbours', so that an
+    event of at most the windows' overlap is judged by a window that sees all of it.
+
+    Args:
+        parts: candidates of batches of windows, in the order of videos and, within a video, of time.
+        starts: for each of the B videos the first snippets of its windows.
+        size: snippets per window.
+
+    Returns:
+        Candidates of the B videos.
+    """
+    windows = (tensors for part in parts for tensors in zip(*part.fields(), strict=True))
+    videos = []
+    for of_video in starts:
+        kept = []
+        for start, (low, high) in zip(of_video, window_cores(of_video, size), strict=True):
+            segments, scores, labels, valid = next(windows)
+            centre = segments.mean(dim=1) + start
+            keep = valid & (centre >= low) & (centre < high)
+            kept.append((segments[keep] + start, scores[keep], labels[keep], valid[keep]))
+        videos.append([torch.cat(tensors) for tensors in zip(*kept, strict=True)])
+    return Candidates(*(pad_sequence(list(column), batch_first=True) for column in zip(*videos, strict=True)))
+
+
+def _gather(offsets: Tensor, point: Tensor, label: Tensor) -> Tensor:
+    """Offsets (B, K, 2) of the chosen points, of the chosen class where they are class-aware."""
+    row = torch.arange(len(offsets), device=offsets.device)[:, None]
+    return (offsets[row, point, label] if offsets.dim() == 4 else offsets[row, point]).float()

@@ -1,0 +1,74 @@
+"""Attention over padded sequences with depth-wise convolutional projections (Zhang et al., ActionFormer, ECCV 2022)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avel.layers.masked import MaskedConv1d, downsample
+
+
+class ConvProjection(nn.Module):
+    """Depth-wise convolution, LayerNorm and a linear map: how query, key and value each see their neighbourhood.
+
+    Args:
+        dim: channels D.
+        stride: temporal stride of the convolution.
+    """
+
+    def __init__(self, dim: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = MaskedConv1d(dim, dim, stride=stride, groups=dim, bias=False)
+        self.norm = nn.LayerNorm(dim)
+        self.linear = nn.Linear(dim, dim)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Project (N, T, D) with mask (N, T) or (N, 1) to (N, T / stride, D)."""
+        return self.linear(self.norm(self.conv(x, mask)))
+
+
+class MaskedAttention(nn.Module):
+    """Multi-head attention that serves self- and cross-attention, with or without down-sampling.
+
+    Args:
+        dim: channels D, a multiple of `heads`.
+        heads: attention heads.
+        stride: temporal stride of queries, keys and values alike.
+        mask_keys: leave padded keys out of the soft-max. With False they keep their share of it (their values are
+            zero): right for masks of shape (N, 1), where a whole row is valid or padded.
+    """
+
+    def __init__(self, dim: int, heads: int, *, stride: int = 1, mask_keys: bool = True) -> None:
+        super().__init__()
+        self.heads, self.stride, self.mask_keys = heads, stride, mask_keys
+        self.query = ConvProjection(dim, stride)
+        self.key = ConvProjection(dim, stride)
+        self.value = ConvProjection(dim, stride)
+        self.out = nn.Linear(dim, dim)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, kv: Tensor, query: Tensor, mask: Tensor) -> Tensor:
+        """Let every query look at all valid keys.
+
+        Args:
+            kv: where keys and values come from, (N, T, D).
+            query: where queries come from, (N, T, D).
+            mask: (N, T), or (N, 1) for rows that are valid or padded as a whole.
+
+        Returns:
+            (N, T / stride, D), zero at padded steps.
+        """
+        q, k, v = (
+            self._split(projection(x, mask))
+            for projection, x in ((self.query, query), (self.key, kv), (self.value, kv))
+        )
+        mask = downsample(mask, self.stride)
+        if self.mask_keys:
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None, :])
+        else:
+            out = F.scaled_dot_product_attention(q, k, v * mask[:, None, :, None])
+        return self.out(out.transpose(1, 2).flatten(2)) * mask[..., None]
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (N, heads, T, D / heads)

@@ -1,0 +1,77 @@
+"""Dependencies between events: over time within a class, and between classes at a time."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from avel.layers.masked import MaskedConv1d
+from avel.layers.transformer import AttentionBlock
+
+RowMask = Literal["per_video", "released"]
+
+
+class DependencyBranches(nn.Module):
+    """Self-attention over time (each class for itself) plus self-attention over classes (each time for itself).
+
+    Geng et al., CVPR 2023, section 4.3; CCNet uses the same two branches.
+
+    Args:
+        dim: channels H of one class.
+        drop_path: probability of stochastic depth.
+        row_mask: "per_video" masks the rows of a video with that video's mask. "released" repeats the released codes'
+            slip: row r of the flattened (video, class) axis is masked by video r mod B, so that predictions depend on
+            batch mates of other lengths.
+    """
+
+    def __init__(self, dim: int, *, drop_path: float, row_mask: RowMask) -> None:
+        super().__init__()
+        self.row_mask = row_mask
+        self.temporal = AttentionBlock(dim, 1, hidden=dim, drop_path=drop_path)
+        self.cooccurrence = AttentionBlock(dim, 1, hidden=dim, drop_path=drop_path, mask_keys=False)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Refine class features (B, T, C, H) with mask (B, T); same shape out."""
+        batch, length, classes, _ = x.shape
+        rows = x.transpose(1, 2).flatten(0, 1)  # (B * C, T, H)
+        row_mask = mask.repeat_interleave(classes, 0) if self.row_mask == "per_video" else mask.repeat(classes, 1)
+        temporal = self.temporal(rows, rows, row_mask).unflatten(0, (batch, classes)).transpose(1, 2)
+        columns = x.flatten(0, 1)  # (B * T, C, H)
+        cooccurrence = self.cooccurrence(columns, columns, mask.flatten()[:, None]).unflatten(0, (batch, length))
+        return temporal + cooccurrence
+
+
+class DependencyBlock(nn.Module):
+    """UnAV's neck: expands features into one vector per class, relates these, and squeezes them back.
+
+    Args:
+        dim: channels 2 E of the pyramid.
+        num_classes: classes C.
+        hidden: channels H of one class.
+        drop_path: probability of stochastic depth.
+        row_mask: see `DependencyBranches`.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_classes: int,
+        hidden: int,
+        *,
+        drop_path: float = 0.0,
+        row_mask: RowMask = "per_video",
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.expand = MaskedConv1d(dim, num_classes * hidden, bias=False)
+        self.branches = DependencyBranches(hidden, drop_path=drop_path, row_mask=row_mask)
+        self.squeeze = MaskedConv1d(num_classes * hidden, dim, bias=False)
+
+    def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
+        """Refine every level (B, T_l, 2 E) with its mask (B, T_l)."""
+        return [self._refine(x, mask) for x, mask in zip(features, masks, strict=True)]
+
+    def _refine(self, x: Tensor, mask: Tensor) -> Tensor:
+        classes = self.expand(x, mask).relu().unflatten(2, (self.num_classes, -1))  # (B, T, C, H)
+        return self.squeeze(self.branches(classes, mask).flatten(2), mask)

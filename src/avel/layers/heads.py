@@ -1,0 +1,91 @@
+"""Classification and regression heads, shared by all pyramid levels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from avel.layers.masked import MaskedConv1d
+from avel.layers.pyramid import ConvStack
+
+
+@dataclass(frozen=True, slots=True)
+class HeadConfig:
+    """Sizes of both heads.
+
+    Attributes:
+        dim: channels of the hidden layers.
+        layers: convolutions, the output layer included.
+        kernel_size: width of the convolutions.
+        norm: LayerNorm behind each hidden convolution.
+        class_aware: regress one pair of offsets per class instead of one per point.
+        prior: probability that an untrained classifier gives to every class (focal loss needs it small).
+    """
+
+    dim: int = 512
+    layers: int = 3
+    kernel_size: int = 3
+    norm: bool = True
+    class_aware: bool = True
+    prior: float = 0.01
+
+
+class ClassificationHead(nn.Module):
+    """Scores every point of the pyramid for every class.
+
+    Args:
+        in_dim: channels of the pyramid.
+        num_classes: classes C.
+        config: sizes.
+    """
+
+    def __init__(self, in_dim: int, num_classes: int, config: HeadConfig) -> None:
+        super().__init__()
+        dims = [in_dim] + [config.dim] * (config.layers - 1)
+        self.hidden = ConvStack(dims, config.kernel_size, norm=config.norm)
+        self.out = MaskedConv1d(dims[-1], num_classes, config.kernel_size)
+        nn.init.constant_(self.out.conv.bias, -math.log((1 - config.prior) / config.prior))  # type: ignore[arg-type]
+
+    def forward(self, features: list[Tensor], masks: list[Tensor]) -> Tensor:
+        """Return logits (B, P, C) of all P points, levels fine to coarse; 0 at padded points."""
+        return torch.cat([self.out(self.hidden(x, m), m) for x, m in zip(features, masks, strict=True)], dim=1)
+
+
+class Scale(nn.Module):
+    """One learned factor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale a tensor of any shape."""
+        return x * self.scale
+
+
+class RegressionHead(nn.Module):
+    """Predicts how far every point is from the start and the end of its event, in units of its level's stride.
+
+    Args:
+        in_dim: channels of the pyramid.
+        num_classes: classes C.
+        levels: pyramid levels, each with its own learned scale.
+        config: sizes.
+    """
+
+    def __init__(self, in_dim: int, num_classes: int, levels: int, config: HeadConfig) -> None:
+        super().__init__()
+        dims = [in_dim] + [config.dim] * (config.layers - 1)
+        self.shape = (num_classes, 2) if config.class_aware else (2,)
+        self.hidden = ConvStack(dims, config.kernel_size, norm=config.norm)
+        self.out = MaskedConv1d(dims[-1], math.prod(self.shape), config.kernel_size)
+        self.scales = nn.ModuleList(Scale() for _ in range(levels))
+
+    def forward(self, features: list[Tensor], masks: list[Tensor]) -> Tensor:
+        """Return offsets >= 0, (B, P, C, 2) class-aware or (B, P, 2); 0 at padded points."""
+        levels = zip(features, masks, self.scales, strict=True)
+        offsets = [scale(self.out(self.hidden(x, m), m)).relu() for x, m, scale in levels]
+        return torch.cat(offsets, dim=1).unflatten(2, self.shape)

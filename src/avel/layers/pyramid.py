@@ -1,0 +1,150 @@
+"""The audio-visual feature pyramid that UnAV introduced and CCNet gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from avel.layers.masked import MaskedConv1d, downsample
+from avel.layers.position import SinusoidalPosition
+from avel.layers.transformer import AttentionBlock
+
+
+@dataclass(frozen=True, slots=True)
+class PyramidConfig:
+    """Sizes of the audio-visual pyramid.
+
+    Attributes:
+        dim: channels E of each modality.
+        heads: attention heads.
+        embedding_layers: convolutions that bring the features to E channels.
+        stem_layers: self-attention blocks of each modality before the modalities meet.
+        levels: pyramid levels, each half as long as the one before.
+        kernel_size: width of the embedding convolutions.
+        positions: add sinusoidal positions.
+        norm: LayerNorm behind each embedding convolution.
+        drop_path: probability of stochastic depth.
+    """
+
+    dim: int = 512
+    heads: int = 4
+    embedding_layers: int = 2
+    stem_layers: int = 2
+    levels: int = 6
+    kernel_size: int = 3
+    positions: bool = True
+    norm: bool = True
+    drop_path: float = 0.1
+
+
+class ConvStack(nn.Module):
+    """Convolutions, each followed by LayerNorm (optional) and ReLU.
+
+    Args:
+        dims: channels from the input to the output of the last layer.
+        kernel_size: width of every convolution.
+        norm: whether each convolution is normalised (it has no bias then).
+    """
+
+    def __init__(self, dims: list[int], kernel_size: int, *, norm: bool) -> None:
+        super().__init__()
+        pairs = list(zip(dims[:-1], dims[1:], strict=True))
+        self.convs = nn.ModuleList(MaskedConv1d(i, o, kernel_size, bias=not norm) for i, o in pairs)
+        self.norms = nn.ModuleList(nn.LayerNorm(o) if norm else nn.Identity() for _, o in pairs)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Map (N, T, dims[0]) to (N, T, dims[-1]); padded steps hold the rectified norm bias."""
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = norm(conv(x, mask)).relu()
+        return x
+
+
+class ModalityStem(nn.Module):
+    """Embeds the features of one modality and lets them attend to each other.
+
+    Args:
+        in_dim: width of the features.
+        max_length: longest sequence seen in training.
+        config: sizes.
+    """
+
+    def __init__(self, in_dim: int, max_length: int, config: PyramidConfig) -> None:
+        super().__init__()
+        dims = [in_dim] + [config.dim] * config.embedding_layers
+        self.embedding = ConvStack(dims, config.kernel_size, norm=config.norm)
+        self.position = SinusoidalPosition(config.dim, max_length) if config.positions else None
+        self.blocks = nn.ModuleList(
+            AttentionBlock(config.dim, config.heads, drop_path=config.drop_path) for _ in range(config.stem_layers)
+        )
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Embed (N, T, in_dim) to (N, T, E)."""
+        x = self.embedding(x, mask)
+        if self.position is not None:
+            x = self.position(x, mask)
+        for block in self.blocks:
+            x = block(x, x, mask)
+        return x
+
+
+class AudioVisualPyramid(nn.Module):
+    """Two stems, then one pair of cross-attention blocks per level: each modality asks the other what matters.
+
+    Geng et al., "Dense-Localizing Audio-Visual Events in Untrimmed Videos", CVPR 2023, section 4.2.
+
+    Args:
+        visual_dim: width of the visual features.
+        audio_dim: width of the audio features.
+        max_length: longest sequence seen in training.
+        config: sizes.
+        gate: builds the gate of one modality and level from its stride (CCNet); a gate maps the modality's previous
+            features (N, T, E), and their mask (N, T), to (N, T / stride, 1) and amplifies the OTHER modality.
+    """
+
+    def __init__(
+        self,
+        visual_dim: int,
+        audio_dim: int,
+        max_length: int,
+        config: PyramidConfig,
+        gate: Callable[[int], nn.Module] | None = None,
+    ) -> None:
+        super().__init__()
+        self.strides = [1] + [2] * (config.levels - 1)
+        self.visual_stem = ModalityStem(visual_dim, max_length, config)
+        self.audio_stem = ModalityStem(audio_dim, max_length, config)
+
+        def level(stride: int) -> AttentionBlock:
+            return AttentionBlock(config.dim, config.heads, stride=stride, drop_path=config.drop_path)
+
+        self.visual_levels = nn.ModuleList(level(stride) for stride in self.strides)
+        self.audio_levels = nn.ModuleList(level(stride) for stride in self.strides)
+        self.visual_gates = nn.ModuleList(gate(stride) for stride in self.strides) if gate else None
+        self.audio_gates = nn.ModuleList(gate(stride) for stride in self.strides) if gate else None
+
+    def forward(self, visual: Tensor, audio: Tensor, mask: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Build the pyramid.
+
+        Args:
+            visual: (N, T, visual_dim); T is a multiple of 2^(levels - 1).
+            audio: (N, T, audio_dim).
+            mask: (N, T).
+
+        Returns:
+            Per level l, fine to coarse: features (N, T / 2^l, 2 E), visual channels first; and masks (N, T / 2^l).
+        """
+        visual, audio = self.visual_stem(visual, mask), self.audio_stem(audio, mask)
+        features, masks = [], []
+        for level, stride in enumerate(self.strides):
+            next_visual = self.visual_levels[level](visual, audio, mask)
+            next_audio = self.audio_levels[level](audio, visual, mask)
+            if self.visual_gates is not None and self.audio_gates is not None:
+                next_visual = next_visual * (1 + self.audio_gates[level](audio, mask))
+                next_audio = next_audio * (1 + self.visual_gates[level](visual, mask))
+            visual, audio, mask = next_visual, next_audio, downsample(mask, stride)
+            features.append(torch.cat([visual, audio], dim=2))
+            masks.append(mask)
+        return features, masks

@@ -1,0 +1,53 @@
+"""The transformer block of the dense localizers."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from avel.layers.attention import MaskedAttention
+from avel.layers.drop import residual_drop
+from avel.layers.masked import downsample, max_pool
+
+
+class AttentionBlock(nn.Module):
+    """Pre-norm cross-attention and MLP; self-attention when both inputs are the same tensor.
+
+    The block of ActionFormer (Zhang et al., ECCV 2022) with one LayerNorm for each of its two inputs, as UnAV uses it.
+
+    Args:
+        dim: channels D.
+        heads: attention heads.
+        stride: temporal stride; the skip connection is max-pooled accordingly.
+        hidden: width of the MLP, by default 4 D.
+        drop_path: probability of stochastic depth.
+        mask_keys: see `MaskedAttention`.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        *,
+        stride: int = 1,
+        hidden: int | None = None,
+        drop_path: float = 0.0,
+        mask_keys: bool = True,
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.norm_kv, self.norm_query, self.norm_mlp = (nn.LayerNorm(dim) for _ in range(3))
+        self.attention = MaskedAttention(dim, heads, stride=stride, mask_keys=mask_keys)
+        hidden = hidden or 4 * dim
+        widen, narrow = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
+        nn.init.zeros_(widen.bias)
+        nn.init.zeros_(narrow.bias)
+        self.mlp = nn.Sequential(widen, nn.GELU(), narrow)
+        self.drop_attention = residual_drop(dim, drop_path)
+        self.drop_mlp = residual_drop(dim, drop_path)
+
+    def forward(self, kv: Tensor, query: Tensor, mask: Tensor) -> Tensor:
+        """Refine `kv` (N, T, D) by what `query` (N, T, D) asks; mask (N, T) or (N, 1). Returns (N, T / stride, D)."""
+        attended = self.attention(self.norm_kv(kv), self.norm_query(query), mask)
+        valid = downsample(mask, self.stride)[..., None]
+        x = max_pool(kv, self.stride) * valid + self.drop_attention(attended)
+        return x + self.drop_mlp(self.mlp(self.norm_mlp(x)) * valid)

@@ -1,0 +1,277 @@
+"""Dense localization: many events of many classes in one untrimmed video."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self, cast, get_args, get_type_hints
+
+import torch
+from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.optim import Optimizer
+
+from avel.batch import Batch, DensePrediction
+from avel.decoding.dense import Candidates, DenseDecoder, Detections, merge_windows
+from avel.events import Event, EventTable
+from avel.losses.dense import DenseCriterion, DenseLoss, DenseLosses
+from avel.metrics.mean_ap import DenseMeanAveragePrecision
+from avel.segments.points import default_ranges, pyramid_points
+from avel.segments.targets import assign_targets
+from avel.segments.windows import window_starts
+from avel.training.optim import OptimizerRecipe, build_optimizer
+from avel.training.schedulers import warmup_cosine
+
+
+class DenseData(Protocol):
+    """What the task asks of a data module."""
+
+    class_names: list[str]
+    tiou_grid: tuple[float, ...]
+
+    def targets(self, split: str) -> dict[str, dict[str, Any]]:
+        """Ground truth of a split: video id -> `video_id`, `segments` (N, 2) in seconds, `labels` (N,)."""
+        ...
+
+    def durations(self, split: str) -> dict[str, float]:
+        """Length of every video of a split in seconds."""
+        ...
+
+
+class DenseLocalizer(LightningModule):
+    """Trains, evaluates and predicts with a network that classifies and regresses every point of a temporal pyramid.
+
+    A method inherits from this class, builds its network and implements `forward` and `padded_length`.
+
+    After `validate`, `test` and `predict` the module holds `predictions` (an EventTable); after the first two also
+    `results` (name -> number) and `ap` (C, T), the average precision per class and tIoU threshold.
+
+    Args:
+        num_classes: classes C.
+        max_length: snippets that the network takes at once; longer videos are localized in overlapping windows.
+        levels: pyramid levels.
+        class_aware: whether offsets are regressed per class.
+        optimizer: learning rate, its schedule, weight decay and clipping.
+        loss: weights and normalization of the losses.
+        decoder: thresholds and suppression that turn scores into events.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        max_length: int,
+        levels: int,
+        class_aware: bool,
+        optimizer: OptimizerRecipe | None,
+        loss: DenseLoss | None,
+        decoder: DenseDecoder | None,
+    ) -> None:
+        super().__init__()
+        self.num_classes, self.max_length, self.class_aware = num_classes, max_length, class_aware
+        self.stride = 2 ** (levels - 1)
+        if max_length % self.stride:
+            raise ValueError(f"max_length {max_length} must be a multiple of {self.stride} for {levels} levels")
+        self.ranges = default_ranges(levels)
+        self.recipe = optimizer or OptimizerRecipe()
+        self.criterion = DenseCriterion(loss or DenseLoss())
+        self.decoder = decoder or DenseDecoder()
+        self.metric: DenseMeanAveragePrecision | None = None
+        self.results: dict[str, float] = {}
+        self.ap = torch.empty(0)
+        self._detections: dict[str, Detections] = {}
+
+    def forward(self, batch: Batch) -> DensePrediction:
+        """Score and regress all points of a batch whose time axis has an admissible length."""
+        raise NotImplementedError
+
+    def padded_length(self, longest: int) -> int:
+        """Admissible length of the time axis for a batch whose longest video has that many snippets."""
+        raise NotImplementedError
+
+    # Training
+
+    def losses(self, batch: Batch) -> DenseLosses:
+        """Forward a batch of at most `max_length` snippets and compare it with its events."""
+        batch = batch.pad_to(self.padded_length(batch.mask.shape[1]))
+        points = pyramid_points(batch.mask.shape[1], self.ranges, batch.mask.device)
+        targets = assign_targets(
+            points,
+            batch.segments,
+            batch.labels,
+            num_classes=self.num_classes,
+            class_aware=self.class_aware,
+            same_class=self.criterion.config.same_class,
+        )
+        return self.criterion(self(batch), targets)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of one batch and log its parts."""
+        losses = self.losses(batch)
+        self.log("train/loss", losses.total, prog_bar=True, batch_size=len(batch))
+        self.log("train/classification_loss", losses.classification, batch_size=len(batch))
+        self.log("train/regression_loss", losses.regression, batch_size=len(batch))
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], prog_bar=True, batch_size=len(batch))
+        return losses.total
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW with a learning rate that changes at every step."""
+        optimizer = build_optimizer(self, self.recipe)
+        total = int(self.trainer.estimated_stepping_batches)
+        warmup = round(total * self.recipe.warmup_epochs / (self.trainer.max_epochs or 1))
+        scheduler = warmup_cosine(optimizer, warmup, total, self.recipe.min_lr)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the global norm as the recipe says: it belongs to the method, not to the trainer."""
+        self.clip_gradients(optimizer, gradient_clip_val=self.recipe.clip_norm, gradient_clip_algorithm="norm")
+
+    # Localization
+
+    @torch.no_grad()
+    def localize(self, batch: Batch) -> list[Detections]:
+        """Find the events of B videos of any length, in seconds.
+
+        Videos longer than `max_length` are seen in windows that overlap by half, at most B at a time; their candidates
+        are merged (see `merge_windows`) before suppression runs over the whole video.
+        """
+        if batch.mask.shape[1] <= self.max_length:
+            candidates = self._candidates(batch)
+        else:
+            lengths = batch.lengths.tolist()
+            starts = [window_starts(length, self.max_length, self.max_length // 2) for length in lengths]
+            rows = [row for row, of_row in enumerate(starts) for _ in of_row]
+            flat = [start for of_row in starts for start in of_row]
+            parts = [
+                self._candidates(batch.windows(rows[i : i + len(batch)], flat[i : i + len(batch)], self.max_length))
+                for i in range(0, len(rows), len(batch))
+            ]
+            candidates = merge_windows(parts, starts, self.max_length)
+        return self.decoder.detect(candidates, batch.durations, batch.grids)
+
+    def _candidates(self, batch: Batch) -> Candidates:
+        batch = batch.pad_to(self.padded_length(batch.mask.shape[1]))
+        points = pyramid_points(batch.mask.shape[1], self.ranges, batch.mask.device)
+        return self.decoder.candidates(self(batch), points)
+
+    # Evaluation
+
+    @property
+    def data(self) -> DenseData:
+        """The trainer's data module."""
+        return cast(DenseData, self.trainer.datamodule)  # type: ignore[attr-defined]
+
+    @property
+    def predictions(self) -> EventTable:
+        """Events of the last validation, test or prediction, videos in the order of their ids."""
+        names = self.data.class_names
+        videos = sorted(self._detections)
+        events = [
+            Event(video, start, end, names[label], score)
+            for video in videos
+            for (start, end), score, label in self._detections[video].rows()
+        ]
+        return EventTable(events, videos)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Localize and count."""
+        self._count(batch, "validation")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Localize and count."""
+        self._count(batch, "test")
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> None:
+        """Localize; the events are in `predictions` afterwards."""
+        self._keep(batch, self.localize(batch))
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin an evaluation."""
+        self._begin()
+
+    def on_test_epoch_start(self) -> None:
+        """Begin an evaluation."""
+        self._begin()
+
+    def on_predict_epoch_start(self) -> None:
+        """Begin a prediction."""
+        self._detections = {}
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val/map`, `val/map@0.10` and so on."""
+        self._report("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log `test/map`, `test/map@0.10` and so on."""
+        self._report("test")
+
+    def on_predict_epoch_end(self) -> None:
+        """Bring the ranks' detections together."""
+        self._gather()
+
+    def _begin(self) -> None:
+        grid = self.data.tiou_grid
+        self.metric = DenseMeanAveragePrecision(num_classes=self.num_classes, tiou_thresholds=grid).to(self.device)
+        self._detections = {}
+
+    def _count(self, batch: Batch, split: str) -> None:
+        detections = self.localize(batch)
+        truth = self.data.targets(split)
+        assert self.metric is not None
+        self.metric.update(
+            [detection.as_prediction(video) for video, detection in zip(batch.videos, detections, strict=True)],
+            [truth[video] for video in batch.videos],
+        )
+        self._keep(batch, detections)
+
+    def _keep(self, batch: Batch, detections: list[Detections]) -> None:
+        self._detections |= {v: d.cpu() for v, d in zip(batch.videos, detections, strict=True)}
+
+    def _report(self, prefix: str) -> None:
+        assert self.metric is not None
+        values = self.metric.compute()
+        self.ap = values["ap"].cpu()
+        self.results = {f"{prefix}/{k}": float(v) for k, v in values.items() if v.numel() == 1}
+        for threshold, value in zip(self.data.tiou_grid, values["map_per_tiou"], strict=True):
+            self.results[f"{prefix}/map@{threshold:.2f}"] = float(value)
+        for name, value in self.results.items():
+            self.log(name, value, prog_bar=name == "val/map")
+        self._gather()
+
+    def _gather(self) -> None:
+        if self.trainer.world_size > 1:
+            parts: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(parts, self._detections)
+            self._detections = {video: d for part in parts for video, d in part.items()}
+
+    # Checkpoints
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the constructor's arguments as plain values, so that the file opens without this package."""
+        checkpoint["hyper_parameters"] = {
+            name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+            for name, value in self.hparams.items()
+        }
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path) -> Self:
+        """Rebuild the method from a checkpoint file (no code in it is run) with its weights, in evaluation mode."""
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        hints = get_type_hints(cls.__init__)
+        arguments = {
+            name: _dataclass_of(hints[name])(**value) if isinstance(value, dict) else value
+            for name, value in checkpoint["hyper_parameters"].items()
+        }
+        method = cls(**arguments)
+        method.load_state_dict(checkpoint["state_dict"])
+        return method.eval()
+
+
+def _dataclass_of(hint: Any) -> Any:
+    """The dataclass in a type hint such as `PyramidConfig | None`."""
+    return next(kind for kind in (hint, *get_args(hint)) if is_dataclass(kind))

@@ -1,0 +1,145 @@
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from avel.layers.attention import MaskedAttention
+from avel.layers.dependency import DependencyBranches
+from avel.layers.drop import AffineDropPath, residual_drop
+from avel.layers.heads import ClassificationHead, HeadConfig, RegressionHead
+from avel.layers.masked import MaskedConv1d, downsample, max_pool
+from avel.layers.position import SinusoidalPosition, sinusoids
+from avel.layers.pyramid import AudioVisualPyramid, PyramidConfig
+from avel.layers.transformer import AttentionBlock
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def mask_of(*lengths, size):
+    return torch.arange(size) < torch.tensor(lengths)[:, None]
+
+
+def test_convolution_is_zero_at_padded_steps_and_halves_the_time_axis():
+    mask = mask_of(8, 3, size=8)
+    out = MaskedConv1d(4, 6, stride=2)(torch.randn(2, 8, 4), mask)
+    assert out.shape == (2, 4, 6)
+    assert torch.equal(downsample(mask, 2), mask_of(4, 2, size=4))
+    assert out[1, 2:].abs().sum() == 0
+    assert out[1, :2].abs().min() > 0
+
+
+def test_max_pool_looks_at_three_steps():
+    x = torch.tensor([0.0, 5, 1, 2, -3, -4])[None, :, None]
+    assert max_pool(x, 2).flatten().tolist() == [5, 5, 2]
+    assert max_pool(x, 1) is x
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_attention_equals_its_definition(stride):
+    attention = MaskedAttention(6, 2, stride=stride)
+    kv, query, mask = torch.randn(2, 8, 6), torch.randn(2, 8, 6), mask_of(8, 5, size=8)
+    valid = downsample(mask, stride)
+    q, k, v = attention.query(query, mask), attention.key(kv, mask), attention.value(kv, mask)
+    heads = []
+    for head in range(2):
+        part = slice(3 * head, 3 * head + 3)
+        scores = q[..., part] @ k[..., part].mT / math.sqrt(3)
+        weights = scores.masked_fill(~valid[:, None], -math.inf).softmax(dim=2)
+        heads.append(weights @ v[..., part])
+    expected = attention.out(torch.cat(heads, dim=2)) * valid[..., None]
+    assert_close(attention(kv, query, mask), expected)
+
+
+def test_attention_without_key_mask_gives_padded_keys_weight_but_no_value():
+    attention = MaskedAttention(4, 1, mask_keys=False)
+    x, mask = torch.randn(1, 4, 4), mask_of(2, size=4)
+    weights = (attention.query(x, mask) @ attention.key(x, mask).mT / 2).softmax(dim=2)
+    expected = attention.out(weights @ (attention.value(x, mask) * mask[..., None])) * mask[..., None]
+    assert_close(attention(x, x, mask), expected)
+
+
+def test_block_ignores_what_padding_holds_and_zeroes_padded_rows():
+    block = AttentionBlock(4, 2, drop_path=0.1).eval()
+    row_mask = torch.tensor([[True], [False]])
+    rows = AttentionBlock(4, 1, mask_keys=False)(*(torch.randn(2, 5, 4),) * 2, row_mask)
+    assert rows[1].abs().sum() == 0
+    mask = mask_of(5, size=8)
+    x = torch.randn(1, 8, 4)
+    other = x.clone()
+    other[:, 6:] = 7.0  # one padded step stays: its neighbours see it through the convolutions
+    assert_close(block(x, x, mask)[:, :5], block(other, other, mask)[:, :5])
+
+
+def test_drop_path_scales_keeps_the_mean_and_drops_whole_samples():
+    drop = AffineDropPath(3, 0.25, initial_scale=2.0)
+    x = torch.ones(4000, 2, 3)
+    assert_close(drop.eval()(x), 2 * x)
+    out = drop.train()(x)
+    per_sample = out.flatten(1)
+    assert torch.all((per_sample == per_sample[:, :1]).all(dim=1))
+    assert out.mean().item() == pytest.approx(2.0, rel=0.05)
+    assert isinstance(residual_drop(3, 0.0), torch.nn.Identity)
+
+
+def test_positions_are_sinusoids_and_stretch_beyond_the_table():
+    table = sinusoids(8, 4)
+    assert_close(table[3], torch.tensor([math.sin(3), math.cos(3), math.sin(0.03), math.cos(0.03)]))
+    position = SinusoidalPosition(4, 8)
+    zeros, mask = torch.zeros(1, 16, 4), mask_of(15, size=16)
+    stretched = position(zeros, mask)
+    assert stretched[0, 15].abs().sum() == 0
+    assert_close(stretched[0, 1], (0.75 * table[0] + 0.25 * table[1]) / 2)
+    assert_close(position(zeros[:, :5], mask[:, :5])[0], table[:5] / 2)
+
+
+def test_pyramid_halves_levels_and_lets_gates_amplify_the_other_modality():
+    config = PyramidConfig(dim=4, heads=2, stem_layers=1, levels=3)
+    plain = AudioVisualPyramid(5, 3, 8, config).eval()
+
+    class Half(torch.nn.Module):
+        def __init__(self, stride):
+            super().__init__()
+            self.stride = stride
+
+        def forward(self, x, mask):
+            return torch.full((len(x), x.shape[1] // self.stride, 1), 0.5)
+
+    gated = AudioVisualPyramid(5, 3, 8, config, Half).eval()
+    gated.load_state_dict(plain.state_dict())
+    inputs = torch.randn(2, 8, 5), torch.randn(2, 8, 3), mask_of(8, 5, size=8)
+    features, masks = plain(*inputs)
+    assert [f.shape for f in features] == [(2, 8, 8), (2, 4, 8), (2, 2, 8)]
+    assert [m.sum().item() for m in masks] == [13, 7, 4]
+    assert_close(gated(*inputs)[0][0], 1.5 * features[0])
+
+
+@pytest.mark.parametrize(("row_mask", "independent"), [("per_video", True), ("released", False)])
+def test_dependencies_of_a_video_and_its_batch_mates(row_mask, independent):
+    branches = DependencyBranches(4, drop_path=0.0, row_mask=row_mask)
+    x, mask = torch.randn(2, 6, 3, 4), mask_of(6, 3, size=6)
+    x = x * mask[..., None, None]
+    together, alone = branches(x, mask)[1:, :3], branches(x[1:], mask[1:])[:, :3]
+    assert torch.allclose(together, alone, atol=1e-6) == independent
+
+
+@pytest.mark.parametrize("class_aware", [True, False])
+def test_heads_start_from_the_prior_and_are_silent_at_padding(class_aware):
+    config = HeadConfig(dim=6, layers=2, class_aware=class_aware, prior=0.01)
+    features, masks = (
+        [torch.randn(2, 4, 5), torch.randn(2, 2, 5)],
+        [mask_of(4, 2, size=4), mask_of(2, 1, size=2)],
+    )
+    valid = torch.cat(masks, dim=1)
+    head = ClassificationHead(5, 3, config)
+    torch.nn.init.zeros_(head.out.conv.weight)
+    probabilities = head(features, masks).sigmoid()
+    assert_close(probabilities[valid], torch.full_like(probabilities[valid], 0.01))
+    assert_close(probabilities[~valid], torch.full_like(probabilities[~valid], 0.5))
+    offsets = RegressionHead(5, 3, 2, config)(features, masks)
+    assert offsets.shape == ((2, 6, 3, 2) if class_aware else (2, 6, 2))
+    assert offsets.min() >= 0
+    assert offsets[~valid].abs().sum() == 0

@@ -1,0 +1,74 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from avel.batch import NO_EVENT, Batch, Sample, TimeGrid, collate
+
+GRID = TimeGrid(fps=16, stride=4, window=16)
+
+
+def sample(video: str, length: int, events: int) -> Sample:
+    generator = torch.Generator().manual_seed(length)
+    return Sample(
+        video=video,
+        visual=torch.randn(length, 3, generator=generator),
+        audio=torch.randn(length, 2, generator=generator),
+        segments=torch.rand(events, 2, generator=generator) * length,
+        labels=torch.arange(events),
+        duration=length * GRID.hop,
+        grid=GRID,
+    )
+
+
+@pytest.fixture
+def batch() -> Batch:
+    return collate([sample("a", 9, 2), sample("b", 4, 0)])
+
+
+def test_collate_pads_to_the_longest_video_and_the_most_events(batch):
+    assert batch.videos == ["a", "b"]
+    assert batch.visual.shape == (2, 9, 3)
+    assert batch.audio.shape == (2, 9, 2)
+    assert batch.lengths.tolist() == [9, 4]
+    assert batch.visual[1, 4:].abs().sum() == 0
+    assert batch.labels.tolist() == [[0, 1], [NO_EVENT, NO_EVENT]]
+    assert batch.segments.shape == (2, 2, 2)
+
+
+def test_pad_to(batch):
+    padded = batch.pad_to(12)
+    assert padded.mask.shape == (2, 12)
+    assert padded.lengths.tolist() == [9, 4]
+    assert torch.equal(padded.visual[:, :9], batch.visual)
+    assert batch.pad_to(9) is batch
+    with pytest.raises(ValueError, match="cannot pad a batch of 9 snippets to 8"):
+        batch.pad_to(8)
+
+
+def test_windows_cut_features_and_masks(batch):
+    windows = batch.windows([0, 0, 1], [0, 5, 2], 6)
+    assert windows.videos == ["a", "a", "b"]
+    assert torch.equal(windows.visual[1, :4], batch.visual[0, 5:])
+    assert windows.lengths.tolist() == [6, 4, 2]
+    assert windows.labels.shape == (3, 0)
+
+
+def test_to_moves_tensors_and_keeps_the_rest(batch):
+    moved = batch.to("meta")
+    assert moved.visual.device.type == moved.labels.device.type == "meta"
+    assert moved.grids == batch.grids
+
+
+@settings(max_examples=50)
+@given(st.floats(1, 60), st.floats(0.5, 32), st.floats(0, 64), st.floats(0, 1e4))
+def test_seconds_to_snippets_and_back(fps, stride, window, seconds):
+    grid = TimeGrid(fps, stride, window)
+    time = torch.tensor([seconds], dtype=torch.float64)
+    assert_close(grid.to_seconds(grid.to_snippets(time)), time)
+
+
+def test_a_snippet_stands_for_the_middle_of_its_window():
+    assert GRID.to_seconds(torch.tensor([0.0, 1.0])).tolist() == [0.5, 0.75]
+    assert GRID.hop == 0.25
