@@ -84,7 +84,7 @@ class GranularityLevel(nn.Module):
         return self.stretch(coarse.transpose(1, 2)).relu().transpose(1, 2)
 
     def expand(self, pressed: Tensor) -> Tensor:
-        """Relate the H channels of (B, T, H) by their course over time; give each class a view of them, (B, T, C, H)."""
+        """Relate the H channels of (B, T, H) by their course over time and give each class a view, (B, T, C, H)."""
         rows = pressed.transpose(1, 2)  # (B, H, T): a sequence of channels
         rows = self.channels(rows, rows, rows.new_ones(rows.shape[:2], dtype=torch.bool))
         views = self.to_classes(rows).relu()  # (B, H, T * C)

@@ -1,0 +1,39 @@
+import pytest
+import torch
+
+from avel.checkpoints.official import CCNET, UNAV, convert, rename
+
+
+@pytest.mark.parametrize(
+    ("table", "released", "ours"),
+    [
+        (UNAV, "module.backbone.embd_V.0.conv.weight", "pyramid.visual_stem.embedding.convs.0.conv.weight"),
+        (UNAV, "backbone.cross_att_Av.3.mlp.3.bias", "pyramid.audio_levels.4.mlp.2.bias"),
+        (UNAV, "backbone.ori_cross_att_Va.attn.key.bias", "pyramid.visual_levels.0.attention.key.linear.bias"),
+        (
+            CCNET,
+            "backbone.audio_TCG.2.query_conv.conv.weight",
+            "pyramid.audio_gates.2.attention.query.conv.conv.weight",
+        ),
+        (CCNET, "MTGC_block.feature_tem_block.5.bias", "collaboration.levels.5.to_classes.bias"),
+        (CCNET, "reg_head.scale.1.scale", "regress.scales.1.scale"),
+    ],
+)
+def test_names(table, released, ours):
+    assert rename(released, table) == ours
+
+
+def test_point_wise_convolutions_become_linear_maps():
+    ours = {"classify.out.conv.bias": torch.zeros(3), "regress.hidden.norms.0.weight": torch.zeros(4)}
+    released = {"cls_head.cls_head.conv.bias": torch.arange(3.0), "reg_head.norm.0.weight": torch.ones(1, 4, 1)}
+    state = convert(released, UNAV, ours)
+    assert state["classify.out.conv.bias"].tolist() == [0, 1, 2]
+    assert state["regress.hidden.norms.0.weight"].shape == (4,)
+
+
+def test_what_does_not_fit_is_named():
+    with pytest.raises(KeyError, match="head.weight has no counterpart"):
+        convert({"head.weight": torch.zeros(1)}, UNAV, {})
+    ours = {"classify.out.conv.bias": torch.zeros(5)}
+    with pytest.raises(ValueError, match=r"cls_head\.cls_head\.conv\.bias has shape \(3,\), .* \(5,\)"):
+        convert({"cls_head.cls_head.conv.bias": torch.zeros(3)}, UNAV, ours)

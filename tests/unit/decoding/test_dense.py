@@ -1,0 +1,63 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from avel.batch import DensePrediction, TimeGrid
+from avel.decoding.dense import Candidates, DenseDecoder, merge_windows
+from avel.segments.points import default_ranges, pyramid_points
+from avel.segments.targets import assign_targets
+
+GRID = TimeGrid(fps=16, stride=4, window=16)
+
+
+@pytest.mark.parametrize("class_aware", [True, False])
+def test_perfect_predictions_give_the_events_back(class_aware):
+    segments = torch.tensor([[[2.0, 9.5], [4.0, 20.0], [22.0, 24.0]], [[0.5, 31.0], [0.0, 0.0], [0.0, 0.0]]])
+    labels = torch.tensor([[0, 1, 0], [2, -1, -1]])
+    points = pyramid_points(32, default_ranges(3))
+    targets = assign_targets(points, segments, labels, num_classes=3, class_aware=class_aware)
+    mask = torch.ones(2, 56, dtype=torch.bool)
+    prediction = DensePrediction((targets.labels - 0.5) * 20, targets.offsets, mask)
+    decoder = DenseDecoder(pre_nms_threshold=0.5, nms="hard", min_score=0.1)
+    first, second = decoder.detect(decoder.candidates(prediction, points), torch.tensor([60.0, 6.0]), [GRID, GRID])
+    assert sorted(first.labels.tolist()) == [0, 0, 1]
+    for segment, label in zip(segments[0], labels[0], strict=True):
+        distance = (first.segments - GRID.to_seconds(segment)).abs().amax(dim=1)
+        assert first.labels[distance.argmin()] == label
+        assert distance.min() < 1e-5
+    assert_close(second.segments, torch.tensor([[0.625, 6.0]]))  # 31 snippets end at 8.25 s, the video at 6 s
+
+
+def test_candidates_are_compact_and_padded_points_are_none():
+    logits = torch.zeros(2, 7, 2)
+    mask = torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 0, 0, 0, 1, 0, 1]], dtype=torch.bool)
+    prediction = DensePrediction(logits, torch.ones(2, 7, 2), mask)
+    points = pyramid_points(4, default_ranges(3))
+    candidates = DenseDecoder().candidates(prediction, points)
+    assert candidates.valid.sum(dim=1).tolist() == [14, 6]
+    assert candidates.valid.shape == (2, 14)
+    assert candidates.valid[1].tolist() == [True] * 6 + [False] * 8
+
+
+def test_no_candidates_at_all():
+    prediction = DensePrediction(torch.full((1, 7, 2), -30.0), torch.ones(1, 7, 2), torch.ones(1, 7, dtype=torch.bool))
+    for nms in ("soft", "hard", "none"):
+        decoder = DenseDecoder(nms=nms)
+        found = decoder.candidates(prediction, pyramid_points(4, default_ranges(3)))
+        (detections,) = decoder.detect(found, torch.tensor([5.0]), [GRID])
+        assert detections.segments.shape == (0, 2)
+        assert list(detections.rows()) == []
+
+
+def test_each_window_speaks_for_what_lies_nearest_to_its_middle():
+    def windows(*rows):
+        segments = torch.tensor(rows)[..., None] + torch.tensor([-1.0, 1.0])
+        shape = segments.shape[:2]
+        return Candidates(segments, torch.ones(shape), torch.zeros(shape).long(), torch.ones(shape).bool())
+
+    # Video 0: windows from 0, 8 and 12 of size 16 share borders at 12 and 18; video 1 has one window.
+    parts = [windows([3.0, 13.0], [3.0, 5.0]), windows([5.0, 6.0], [2.0, 15.0])]
+    merged = merge_windows(parts, [[0, 8, 12], [0]], 16)
+    assert merged.valid.sum(dim=1).tolist() == [3, 2]
+    assert merged.segments[0].mean(dim=1).tolist() == [3.0, 13.0, 18.0]
+    assert merged.segments[1, :2].mean(dim=1).tolist() == [2.0, 15.0]
