@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass
-from pathlib import Path
-from typing import Any, Protocol, Self, cast, get_args, get_type_hints
+from typing import Any, Protocol, cast
 
 import torch
 from lightning import LightningModule
@@ -20,6 +18,7 @@ from avel.metrics.mean_ap import DenseMeanAveragePrecision
 from avel.segments.points import default_ranges, pyramid_points
 from avel.segments.targets import assign_targets
 from avel.segments.windows import window_starts
+from avel.tasks.checkpoint import plain_arguments
 from avel.training.optim import OptimizerRecipe, build_optimizer
 from avel.training.schedulers import warmup_cosine
 
@@ -249,29 +248,7 @@ class DenseLocalizer(LightningModule):
             torch.distributed.all_gather_object(parts, self._detections)
             self._detections = {video: d for part in parts for video, d in part.items()}
 
-    # Checkpoints
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the constructor's arguments as plain values, so that the file opens without this package."""
-        checkpoint["hyper_parameters"] = {
-            name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-            for name, value in self.hparams.items()
-        }
-
-    @classmethod
-    def from_checkpoint(cls, path: str | Path) -> Self:
-        """Rebuild the method from a checkpoint file (no code in it is run) with its weights, in evaluation mode."""
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        hints = get_type_hints(cls.__init__)
-        arguments = {
-            name: _dataclass_of(hints[name])(**value) if isinstance(value, dict) else value
-            for name, value in checkpoint["hyper_parameters"].items()
-        }
-        method = cls(**arguments)
-        method.load_state_dict(checkpoint["state_dict"])
-        return method.eval()
-
-
-def _dataclass_of(hint: Any) -> Any:
-    """The dataclass in a type hint such as `PyramidConfig | None`."""
-    return next(kind for kind in (hint, *get_args(hint)) if is_dataclass(kind))
+        """Say in plain values what the method is: the file opens with `weights_only=True`."""
+        checkpoint["method"] = f"{type(self).__module__}.{type(self).__qualname__}"
+        checkpoint["hyper_parameters"] = plain_arguments(self.hparams)

@@ -2,10 +2,12 @@ import pytest
 import torch
 
 from avel.batch import Batch, DensePrediction, Sample, TimeGrid, collate
+from avel.errors import UserError
 from avel.layers.heads import HeadConfig
 from avel.layers.pyramid import PyramidConfig
 from avel.methods.ccnet import CCNet
 from avel.methods.unav import UnAV
+from avel.tasks.checkpoint import load_method
 from avel.tasks.dense import DenseLocalizer
 from avel.training.optim import OptimizerRecipe
 
@@ -102,14 +104,21 @@ def test_methods_localize_long_videos_next_to_short_ones(kind):
 @pytest.mark.parametrize("kind", [UnAV, CCNet])
 def test_a_checkpoint_rebuilds_its_method(kind, tmp_path):
     method = narrow(kind)
-    checkpoint = {"state_dict": method.state_dict(), "hyper_parameters": dict(method.hparams)}
+    checkpoint = {"state_dict": method.state_dict()}
     method.on_save_checkpoint(checkpoint)
     torch.save(checkpoint, tmp_path / "method.ckpt")
-    again = kind.from_checkpoint(tmp_path / "method.ckpt")
+    again = load_method(tmp_path / "method.ckpt")
+    assert type(again) is kind
     assert again.hparams == method.hparams
     assert not again.training
     for name, tensor in method.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name])
+
+
+def test_a_checkpoint_cannot_name_code_of_others(tmp_path):
+    torch.save({"method": "os.system", "hyper_parameters": {}}, tmp_path / "bad.ckpt")
+    with pytest.raises(UserError, match="bad.ckpt names no method of avel"):
+        load_method(tmp_path / "bad.ckpt")
 
 
 @pytest.mark.parametrize("longest", [1, 7, 8, 9, 31, 32])

@@ -1,0 +1,58 @@
+"""Methods to and from checkpoints, as plain values: no code in a file is ever run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import torch
+from lightning import LightningModule
+
+from avel.errors import UserError
+
+METHODS = "avel.methods."
+"""Where the classes live that a checkpoint may name."""
+
+
+def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the dataclasses among a constructor's arguments into dictionaries."""
+    return {
+        name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+        for name, value in arguments.items()
+    }
+
+
+def load_method(path: str | Path) -> LightningModule:
+    """Rebuild the method that a run's checkpoint holds, with its weights, in evaluation mode.
+
+    Args:
+        path: a checkpoint of this package, e.g. `checkpoints/best.ckpt` in a run folder.
+
+    Returns:
+        The method, e.g. a `CCNet`; its `localize` takes batches of videos of any length.
+
+    Raises:
+        UserError: the file names no method of this package.
+    """
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    name = str(checkpoint.get("method", ""))
+    if not name.startswith(METHODS):
+        raise UserError(f"{path} names no method of avel (key `method` is {name!r}): was it written by a run of avel?")
+    module, _, kind = name.rpartition(".")
+    method_class = getattr(import_module(module), kind)
+    hints = get_type_hints(method_class.__init__)
+    arguments = {
+        name: _dataclass_in(hints[name])(**value) if isinstance(value, dict) else value
+        for name, value in checkpoint["hyper_parameters"].items()
+    }
+    method: LightningModule = method_class(**arguments)
+    method.load_state_dict(checkpoint["state_dict"])
+    return method.eval()
+
+
+def _dataclass_in(hint: Any) -> Any:
+    """The dataclass in a type hint such as `PyramidConfig | None`."""
+    return next(kind for kind in (hint, *get_args(hint)) if is_dataclass(kind))
