@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avel.layers.masked import MaskedConv1d, downsample
+from avel.layers.masked import MaskedDepthwiseConv1d, downsample
 
 
 class ConvProjection(nn.Module):
@@ -18,7 +18,7 @@ class ConvProjection(nn.Module):
 
     def __init__(self, dim: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv = MaskedConv1d(dim, dim, stride=stride, groups=dim, bias=False)
+        self.conv = MaskedDepthwiseConv1d(dim, stride)
         self.norm = nn.LayerNorm(dim)
         self.linear = nn.Linear(dim, dim)
         nn.init.zeros_(self.linear.bias)

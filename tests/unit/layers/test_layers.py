@@ -2,13 +2,14 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional
 from torch.testing import assert_close
 
 from avel.layers.attention import MaskedAttention
 from avel.layers.dependency import DependencyBranches
 from avel.layers.drop import AffineDropPath, residual_drop
 from avel.layers.heads import ClassificationHead, HeadConfig, RegressionHead
-from avel.layers.masked import MaskedConv1d, downsample, max_pool
+from avel.layers.masked import MaskedConv1d, MaskedDepthwiseConv1d, downsample, max_pool
 from avel.layers.position import SinusoidalPosition, sinusoids
 from avel.layers.pyramid import AudioVisualPyramid, PyramidConfig
 from avel.layers.transformer import AttentionBlock
@@ -25,11 +26,21 @@ def mask_of(*lengths, size):
 
 def test_convolution_is_zero_at_padded_steps_and_halves_the_time_axis():
     mask = mask_of(8, 3, size=8)
-    out = MaskedConv1d(4, 6, stride=2)(torch.randn(2, 8, 4), mask)
-    assert out.shape == (2, 4, 6)
+    out = MaskedConv1d(4, 6)(torch.randn(2, 8, 4), mask)
+    assert out.shape == (2, 8, 6)
+    assert out[1, 3:].abs().sum() == 0
+    out = MaskedDepthwiseConv1d(4, stride=2)(torch.randn(2, 8, 4), mask)
+    assert out.shape == (2, 4, 4)
     assert torch.equal(downsample(mask, 2), mask_of(4, 2, size=4))
     assert out[1, 2:].abs().sum() == 0
     assert out[1, :2].abs().min() > 0
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_depthwise_convolution_equals_its_definition(stride):
+    conv, x, mask = MaskedDepthwiseConv1d(5, stride), torch.randn(2, 8, 5), mask_of(8, 8, size=8)
+    expected = functional.conv1d(x.mT, conv.conv.weight.squeeze(2), stride=stride, padding=1, groups=5).mT
+    assert_close(conv(x, mask), expected)
 
 
 def test_max_pool_looks_at_three_steps():
