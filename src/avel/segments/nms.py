@@ -12,7 +12,7 @@ swaps; results differ where exact ties occur.)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -36,7 +36,7 @@ class SuppressionRule:
             "hard": it is dropped if `tiou >= tiou_threshold`;
             "zeroing", "linear": it is multiplied by 0, by `1 - tiou`, if `tiou >= tiou_threshold`;
             "gaussian": it is multiplied by `exp(-tiou^2 / sigma)` (soft-NMS, Bodla et al., ICCV 2017);
-            "gated_gaussian": the same, if `tiou >= gate[0] + gate[1] * (length of the pick)` (BMN, Lin et al., ICCV 2019).
+            "gated_gaussian": the same, if `tiou >= gate[0] + gate[1] * (length of pick)` (BMN, Lin et al., ICCV 2019).
         per_class: suppress within a class only.
         tiou_threshold: see `method`.
         sigma: see `method`.
@@ -55,7 +55,8 @@ class SuppressionRule:
     max_segments: int = 100
 
 
-class Picks(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Picks:
     """Picked candidates of B videos in descending score; K is at most `max_segments`.
 
     Attributes:
@@ -69,7 +70,8 @@ class Picks(NamedTuple):
     valid: Tensor
 
 
-class _Groups(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Groups:
     """Candidates that compete with each other, side by side in flat tables of R rows and one row that fills up.
 
     Per row: `candidate`, `start`, `end`, `length`, `score` (R + 1,). Per group (B, G): its `first` row, its `size`, the
@@ -106,16 +108,18 @@ def nms(segments: Tensor, scores: Tensor, labels: Tensor, valid: Tensor, *, rule
     steps = min(rule.max_segments, scores.shape[1])
     picked = groups.head.new_full((len(scores), steps), len(groups.score) - 1)
     kept = scores.new_full((len(scores), steps), GONE)
-    offset = torch.arange(int(groups.size.max()) if groups.size.numel() else 0, device=scores.device)
+    offset = torch.arange(int(groups.size.max()) if len(scores) else 0, device=scores.device)
     for step in range(steps):
         top, group = groups.best.max(dim=1, keepdim=True)
         if not (top > GONE).any():
             break
         picked[:, step], kept[:, step] = _pick(groups, group, offset, rule)[:, 0], top[:, 0]
-    return Picks(groups.candidate[picked], kept.clamp(min=0), kept > GONE)
+    valid = kept > GONE
+    return Picks(groups.candidate[picked].masked_fill(~valid, 0), kept.clamp(min=0), valid)
 
 
 def _group(segments: Tensor, scores: Tensor, labels: Tensor, valid: Tensor) -> _Groups:
+    """Lay the valid candidates side by side, by video, label and index."""
     video, candidate = valid.nonzero(as_tuple=True)
     num_labels = int(labels[valid].max()) + 1 if len(video) else 1
     group, order = (video * num_labels + labels[valid]).sort(stable=True)

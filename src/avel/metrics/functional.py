@@ -1,0 +1,182 @@
+"""Average precision and recall of dense event localization, as pure functions of flat tables.
+
+Conventions (ActivityNet protocol, Caba Heilbron et al., CVPR 2015):
+
+* Predictions of one class, over all videos, are visited in descending score. Each takes, for every tIoU threshold
+  separately, the event of its video and class with the highest tIoU, if that reaches the threshold (equality counts).
+  If its best event is taken it tries the next best. A prediction that gets no event is a false positive.
+* AP is the area under the precision envelope over all recall steps (VOC 2011).
+* mAP averages over the classes that have events; the AP of the others is NaN.
+* Recall@k keeps, per video and class, the `k * (number of events)` best predictions; an event is found if any of
+  them reaches the threshold (Recall@kx of ActionFormer, Zhang et al., ECCV 2022).
+
+Arithmetic is float64 and equal scores or tIoUs are decided by row order, so results repeat to the last digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from avel.metrics.protocol import DEFAULT_PROTOCOL, Protocol, clean_events, collide
+from avel.metrics.tables import Events, Predictions, flip, group_of, lexsort, ragged_ranges, rank_within
+from avel.segments.ops import tiou
+
+
+class DenseScores(NamedTuple):
+    """Result: ap (C, T) and recall (T, K, C), NaN for classes without events; num_events (C,) that were kept."""
+
+    ap: Tensor
+    recall: Tensor
+    num_events: Tensor
+
+
+class _Pairs(NamedTuple):
+    """Predictions beside the events of their video and class, (R,) each; best event first within a prediction.
+
+    `rank` is the prediction's place by class and descending score. It belongs to the best `k * (number of events)` of
+    its video and class if `recall_level` is below k.
+    """
+
+    rank: Tensor
+    event: Tensor
+    tiou: Tensor
+    recall_level: Tensor
+
+
+def dense_average_precision(
+    predictions: Predictions,
+    events: Events,
+    *,
+    num_classes: int,
+    tiou_thresholds: Tensor,
+    recall_k: Sequence[int] = (1, 5),
+    protocol: Protocol = DEFAULT_PROTOCOL,
+) -> DenseScores:
+    """Average precision per class and tIoU threshold, and recall@k.
+
+    Args:
+        predictions: rows in any order; videos may be unknown to `events`.
+        events: rows in any order.
+        num_classes: C; labels lie in [0, C).
+        tiou_thresholds: (T,) float64 in (0, 1].
+        recall_k: the K values of k.
+        protocol: rules on which evaluators differ.
+
+    Returns:
+        AP (C, T), recall (T, K, C) and the number of kept events (C,).
+    """
+    events = clean_events(events, num_classes=num_classes, protocol=protocol)
+    num_events = events.labels.bincount(minlength=num_classes)
+    if protocol.absent_classes == "collide":
+        predictions = predictions._replace(labels=collide(predictions.labels, num_events))
+    if protocol.ties == "later":
+        predictions, events = flip(predictions), flip(events)
+    order = lexsort(predictions.labels, -predictions.scores)
+    num_predictions = predictions.labels.bincount(minlength=num_classes)
+    pairs = _pair(predictions, order, events, num_classes, protocol)
+    found = _match(pairs, tiou_thresholds, len(events.labels))
+    return DenseScores(
+        torch.stack([_average_precision(rank, num_predictions, num_events) for rank in found], dim=1),
+        _recall(pairs, events.labels, num_events, tiou_thresholds, recall_k),
+        num_events,
+    )
+
+
+def _pair(predictions: Predictions, order: Tensor, events: Events, num_classes: int, protocol: Protocol) -> _Pairs:
+    """Put each prediction beside the events of its video and class; `order` ranks the predictions."""
+    rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+    event_group, event_order = group_of(events, num_classes).sort(stable=True)
+    group = group_of(predictions, num_classes)
+    size = event_group.bincount(minlength=int(pad(group, (0, 1)).max()) + 1)
+    start = size.cumsum(0) - size
+    contender = size.index_select(0, group).nonzero().squeeze(1)
+    contender = contender.index_select(0, rank.index_select(0, contender).argsort())
+    group = group.index_select(0, contender)
+    first, count = start.index_select(0, group), size.index_select(0, group)
+    owner, slot = ragged_ranges(first, count)
+    prediction, event = contender.index_select(0, owner), event_order.index_select(0, slot)
+
+    a, b = predictions.segments.index_select(0, prediction), events.segments.index_select(0, event)
+    overlap = tiou(a[:, None], b[:, None]).flatten()
+    if protocol.empty_pairs == "match":
+        overlap[(a[:, 0] == a[:, 1]) & (b[:, 0] == b[:, 1])] = torch.inf
+    pairs = _Pairs(rank[prediction], event, overlap, (rank_within(first) // count)[owner])
+    touching = overlap.nonzero().squeeze(1)
+    pairs = _Pairs(*(column.index_select(0, touching) for column in pairs))
+    order = lexsort(pairs.rank, -pairs.tiou)
+    return _Pairs(*(column.index_select(0, order) for column in pairs))
+
+
+def _match(pairs: _Pairs, thresholds: Tensor, num_events: int) -> list[Tensor]:
+    """Assign events to predictions; for each threshold the ranks of the true positives, ascending."""
+    options = pairs.rank.unique_consecutive(return_counts=True)[1]
+    best = options.cumsum(0) - options
+    best_tiou = pairs.tiou.index_select(0, best)
+    pairs = _Pairs(*(pad(column, (0, 1), value=-1) for column in pairs))  # a row that ends the last prediction's
+    reached = (best.index_select(0, (best_tiou >= threshold).nonzero().squeeze(1)) for threshold in thresholds)
+    return [_settle(pairs, row, threshold, num_events) for row, threshold in zip(reached, thresholds, strict=True)]
+
+
+def _settle(pairs: _Pairs, row: Tensor, threshold: Tensor, num_events: int) -> Tensor:
+    """Match, best prediction first, for all classes and videos at once.
+
+    Deferred acceptance (Gale and Shapley, 1962): every prediction asks for its best event, every event holds the
+    best prediction that asked, the others ask for their next best. As all events rank predictions alike, the stable
+    result is the one that visiting predictions one by one gives.
+
+    Args:
+        pairs: candidates.
+        row: for each prediction that reaches the threshold the row of its best event.
+        threshold: scalar.
+        num_events: number of events.
+
+    Returns:
+        The ranks of the predictions that hold an event, ascending.
+    """
+    holder = row.new_full((num_events,), torch.iinfo(row.dtype).max)
+    while True:
+        suitor, event = pairs.rank.index_select(0, row), pairs.event.index_select(0, row)
+        holder.scatter_reduce_(0, event, suitor, "amin")
+        lost = holder.index_select(0, event) < suitor
+        if not lost.any():
+            return suitor
+        row = row + lost
+        goes_on = (pairs.rank.index_select(0, row) == suitor) & (pairs.tiou.index_select(0, row) >= threshold)
+        row = row.index_select(0, goes_on.nonzero().squeeze(1))
+
+
+def _average_precision(rank: Tensor, num_predictions: Tensor, num_events: Tensor) -> Tensor:
+    """AP (C,) from the ranks of the true positives alone, because precision peaks where one is found.
+
+    Args:
+        rank: place of each true positive by class and descending score, ascending.
+        num_predictions: per class, (C,).
+        num_events: per class, (C,).
+    """
+    end = num_predictions.cumsum(0)
+    label = torch.searchsorted(end, rank, right=True)
+    found = rank_within(label) + 1
+    visited = rank - (end - num_predictions)[label] + 1
+
+    steps = max(1, int(num_events.max()))
+    precision = torch.zeros(len(num_events), steps, dtype=torch.float64, device=rank.device)
+    precision[label, steps - found] = found.double() / visited  # from the right, where the envelope starts
+    return precision.cummax(dim=1).values.sum(dim=1) / num_events
+
+
+def _recall(pairs: _Pairs, labels: Tensor, num_events: Tensor, thresholds: Tensor, recall_k: Sequence[int]) -> Tensor:
+    """Recall@k (T, K, C); `labels` (E,) are those of the events."""
+    shape = (len(thresholds), len(recall_k), len(num_events))
+    found = torch.zeros(shape, dtype=torch.float64, device=labels.device)
+    for column, k in enumerate(recall_k):
+        allowed = (pairs.recall_level < k).nonzero().squeeze(1)
+        best = torch.zeros(len(labels), dtype=torch.float64, device=labels.device)
+        best.scatter_reduce_(0, pairs.event[allowed], pairs.tiou[allowed], "amax")
+        reached = (best >= thresholds[:, None]).double()
+        found[:, column].scatter_add_(1, labels.expand_as(reached), reached)
+    return found / num_events

@@ -1,0 +1,26 @@
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avel.metrics.tables import lexsort, ragged_ranges, rank_within
+
+numbers = st.floats(allow_nan=False) | st.sampled_from([0.0, -0.0, 1.0])
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), numbers), max_size=20))
+def test_lexsort_is_pythons_stable_sort(rows):
+    major = torch.tensor([row[0] for row in rows]).long()
+    minor = torch.tensor([row[1] for row in rows], dtype=torch.float64)
+    assert lexsort(major, minor).tolist() == sorted(range(len(rows)), key=lambda i: rows[i])
+
+
+@given(st.lists(st.integers(0, 4), max_size=20))
+def test_rank_within_counts_earlier_rows_of_the_group(groups):
+    expected = [groups[:i].count(group) for i, group in enumerate(groups)]
+    assert rank_within(torch.tensor(groups).long()).tolist() == expected
+
+
+def test_ragged_ranges():
+    owner, value = ragged_ranges(torch.tensor([5, 0, 9]), torch.tensor([2, 0, 3]))
+    assert owner.tolist() == [0, 0, 2, 2, 2]
+    assert value.tolist() == [5, 6, 9, 10, 11]
