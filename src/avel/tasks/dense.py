@@ -78,6 +78,7 @@ class DenseLocalizer(LightningModule):
         self.metric: DenseMeanAveragePrecision | None = None
         self.results: dict[str, float] = {}
         self.ap = torch.empty(0)
+        self._truth: dict[str, dict[str, Any]] = {}
         self._detections: dict[str, Detections] = {}
 
     def forward(self, batch: Batch) -> DensePrediction:
@@ -179,11 +180,11 @@ class DenseLocalizer(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Localize and count."""
-        self._count(batch, "validation")
+        self._count(batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Localize and count."""
-        self._count(batch, "test")
+        self._count(batch)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> None:
         """Localize; the events are in `predictions` afterwards."""
@@ -191,11 +192,11 @@ class DenseLocalizer(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Begin an evaluation."""
-        self._begin()
+        self._begin("validation")
 
     def on_test_epoch_start(self) -> None:
         """Begin an evaluation."""
-        self._begin()
+        self._begin("test")
 
     def on_predict_epoch_start(self) -> None:
         """Begin a prediction."""
@@ -213,18 +214,18 @@ class DenseLocalizer(LightningModule):
         """Bring the ranks' detections together."""
         self._gather()
 
-    def _begin(self) -> None:
+    def _begin(self, split: str) -> None:
         grid = self.data.tiou_grid
         self.metric = DenseMeanAveragePrecision(num_classes=self.num_classes, tiou_thresholds=grid).to(self.device)
+        self._truth = self.data.targets(split)
         self._detections = {}
 
-    def _count(self, batch: Batch, split: str) -> None:
+    def _count(self, batch: Batch) -> None:
         detections = self.localize(batch)
-        truth = self.data.targets(split)
         assert self.metric is not None
         self.metric.update(
             [detection.as_prediction(video) for video, detection in zip(batch.videos, detections, strict=True)],
-            [truth[video] for video in batch.videos],
+            [self._truth[video] for video in batch.videos],
         )
         self._keep(batch, detections)
 

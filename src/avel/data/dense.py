@@ -1,0 +1,96 @@
+"""What all densely annotated data sets share: annotations plus feature files give samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.utils.data import Dataset
+
+from avel.batch import Sample
+from avel.data.annotations import VideoAnnotation
+from avel.data.features import FeatureFolder
+from avel.data.sampling import sample_random
+from avel.data.transforms import RandomCrop, keep_modality
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFacts:
+    """What a method and a trainer need to know about a data set before it is read.
+
+    Attributes:
+        num_classes: number of classes C.
+        visual_dim: channels of the visual features.
+        audio_dim: channels of the audio features.
+        max_length: snippets that training samples have at most.
+        hop: seconds between two snippets.
+        class_names: C names, by class id.
+        videos: split -> number of annotated videos.
+    """
+
+    num_classes: int
+    visual_dim: int
+    audio_dim: int
+    max_length: int
+    hop: float
+    class_names: tuple[str, ...]
+    videos: dict[str, int]
+
+
+class DenseDataset(Dataset[Sample]):
+    """Annotated videos with their features.
+
+    Args:
+        videos: annotations, in the order of the indices.
+        features: where their features lie.
+        modality: both, audio or visual; the absent one is zeroed.
+        max_length: training: snippets after the crop at most; None (evaluation) gives whole videos.
+        crop: how training samples are cropped.
+        seed: of the crop.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[VideoAnnotation],
+        features: FeatureFolder,
+        *,
+        modality: str = "both",
+        max_length: int | None = None,
+        crop: RandomCrop | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.videos = list(videos)
+        self.features = features
+        self.modality = modality
+        self.max_length = max_length
+        self.crop = crop or RandomCrop()
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Sample:
+        """Return the sample with key (index, epoch); a bare index means epoch 0.
+
+        Raises:
+            UserError: a feature file is missing or damaged; the message names it.
+        """
+        index, epoch = key if isinstance(key, tuple) else (key, 0)
+        sample = keep_modality(self._load(self.videos[index]), self.modality)
+        if self.max_length is None:
+            return sample
+        return self.crop(sample, max_length=self.max_length, random=sample_random(self.seed, epoch, index))
+
+    def _load(self, annotation: VideoAnnotation) -> Sample:
+        visual, audio = self.features.load(annotation.video)
+        grid = self.features.family.grid
+        return Sample(
+            video=annotation.video,
+            visual=visual,
+            audio=audio,
+            segments=grid.to_snippets(torch.from_numpy(annotation.segments).float()),
+            labels=torch.from_numpy(annotation.labels),
+            duration=annotation.duration,
+            grid=grid,
+        )

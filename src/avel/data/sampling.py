@@ -1,0 +1,108 @@
+"""Order of the samples: who is drawn when, independent of workers and exact after a restart.
+
+Chance is a pure function of (seed, epoch, index). The sampler hands out keys (index, epoch), so the data set
+can draw its crops from `sample_random` in whichever process it works. The loader counts the batches that it
+has handed out, not those that its workers have prefetched: a run that is resumed in mid-epoch sees the
+batches that it would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from traceback import clear_frames
+from typing import Any
+
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.distributed import DistributedSampler
+
+from avel.batch import Batch, Sample
+from avel.errors import UserError
+
+
+def sample_random(seed: int, epoch: int, index: int) -> Random:
+    """Return the generator of one sample in one epoch."""
+    return Random(f"{seed}/{epoch}/{index}")
+
+
+class EpochSampler(DistributedSampler[tuple[int, int]]):
+    """Draws keys (index, epoch) for one of several ranks.
+
+    Training shuffles by (seed, epoch) and gives every rank equally many; evaluation keeps the order and gives
+    every index to exactly one rank. Lightning does not wrap it in a second sampler because it is a
+    `DistributedSampler`.
+
+    Args:
+        dataset: what is drawn from.
+        training: shuffle and divide evenly.
+        seed: of the order.
+        rank: this process.
+        world_size: how many there are.
+    """
+
+    skip = 0
+    """Keys that the next pass leaves out at its start (set for one pass, by the loader that resumes)."""
+
+    def __init__(
+        self, dataset: Dataset[Sample], *, training: bool, seed: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
+        super().__init__(dataset, num_replicas=world_size, rank=rank, shuffle=training, seed=seed)
+        self.size = len(dataset)  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        if self.shuffle:
+            return self.size // self.num_replicas
+        return len(range(self.rank, self.size, self.num_replicas))
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = list(range(self.size))
+        if self.shuffle:
+            Random(f"{self.seed}/{self.epoch}").shuffle(order)
+        mine = order[self.rank :: self.num_replicas][: len(self)]
+        skip, self.skip = self.skip, 0
+        return iter([(index, self.epoch) for index in mine[skip:]])
+
+
+class ResumableLoader(DataLoader[Any]):
+    """A DataLoader whose place in the epoch Lightning saves in checkpoints.
+
+    Draws from an `EpochSampler`. `__iter__` is a generator, so that nothing is drawn before the first batch is
+    asked for: only then has Lightning told the sampler its epoch. A saved place counts only for the epoch that
+    it was saved in.
+    """
+
+    handed_out = 0
+    resume: dict[str, int] | None = None
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the epoch and the number of its batches that were handed out."""
+        return {"epoch": self._epoch, "batches": self.handed_out}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Continue behind the last batch that was handed out, if the saved epoch is the next to be drawn."""
+        self.resume = state
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        self.handed_out = self._take_place()
+        try:
+            for batch in super().__iter__():
+                self.handed_out += 1
+                yield batch
+        except UserError as error:
+            # the frames hold the workers, which would end only when the garbage collector finds them
+            clear_frames(error.__traceback__)
+            # torch puts the worker's whole traceback in front of the message
+            raise UserError(str(error).rpartition("avel.errors.UserError: ")[2].rstrip()) from None
+
+    @property
+    def _epoch(self) -> int:
+        # Lightning puts a plain sequential sampler here for `overfit_batches` and for prediction
+        return self.sampler.epoch if isinstance(self.sampler, EpochSampler) else 0
+
+    def _take_place(self) -> int:
+        state, self.resume = self.resume, None
+        if state is None or state["epoch"] != self._epoch or self.batch_size is None:
+            return 0
+        sampler: Any = self.sampler
+        sampler.skip = state["batches"] * self.batch_size
+        return state["batches"]

@@ -1,0 +1,199 @@
+import warnings
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from lightning import Callback, LightningModule, Trainer
+from torch.utils.data import Dataset
+
+from avel.data.sampling import EpochSampler, ResumableLoader, sample_random
+from avel.data.unav100 import LoaderOptions, UnAV100
+from avel.errors import UserError
+from tests.unit.data.files import write_tiny
+
+
+class Numbers(Dataset):
+    """Gives the keys it is asked for, and draws from their generator."""
+
+    def __init__(self, size):
+        self.size = size
+
+    def __len__(self):
+        return self.size
+
+    def __getitem__(self, key):
+        if key[0] == 13:
+            raise UserError("v13.npy: is empty")
+        return (*key, sample_random(0, *reversed(key)).random())
+
+
+def loader(size=11, *, workers=0, training=True, batch_size=2, **options):
+    dataset = Numbers(size)
+    sampler = EpochSampler(dataset, training=training, **options)
+    return ResumableLoader(
+        dataset, batch_size=batch_size, sampler=sampler, drop_last=training, num_workers=workers, collate_fn=list
+    )
+
+
+def epoch(loader, number):
+    loader.sampler.set_epoch(number)
+    return list(loader)
+
+
+@given(st.integers(1, 50), st.integers(1, 4), st.integers(0, 5), st.integers(0, 3))
+def test_training_gives_every_rank_equally_many_and_nobody_twice(size, ranks, seed, number):
+    dataset = Numbers(size)
+    drawn = []
+    for rank in range(ranks):
+        sampler = EpochSampler(dataset, training=True, seed=seed, rank=rank, world_size=ranks)
+        sampler.set_epoch(number)
+        keys = list(sampler)
+        assert len(keys) == len(sampler) == size // ranks
+        assert all(of == number for _, of in keys)
+        drawn += [index for index, _ in keys]
+    assert len(set(drawn)) == len(drawn)
+    assert set(drawn) <= set(range(size))
+
+
+@given(st.integers(0, 50), st.integers(1, 4))
+def test_evaluation_gives_every_index_once_in_order(size, ranks):
+    samplers = [EpochSampler(Numbers(size), training=False, rank=rank, world_size=ranks) for rank in range(ranks)]
+    drawn = [[index for index, _ in sampler] for sampler in samplers]
+    assert [len(sampler) for sampler in samplers] == [len(indices) for indices in drawn]
+    assert all(indices == sorted(indices) for indices in drawn)
+    assert sorted(sum(drawn, [])) == list(range(size))
+
+
+def test_order_is_decided_by_seed_and_epoch():
+    assert epoch(loader(seed=1), 3) == epoch(loader(seed=1), 3)
+    assert epoch(loader(seed=1), 3) != epoch(loader(seed=1), 4)
+    assert epoch(loader(seed=1), 3) != epoch(loader(seed=2), 3)
+
+
+def test_workers_do_not_change_what_is_drawn():
+    assert epoch(loader(workers=2), 1) == epoch(loader(workers=0), 1)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("taken", [0, 1, 3, 5])
+def test_a_restored_loader_goes_on_where_it_was(workers, taken):
+    interrupted, whole = loader(workers=workers), epoch(loader(), 4)
+    interrupted.sampler.set_epoch(4)
+    batches = iter(interrupted)
+    assert [next(batches) for _ in range(taken)] == whole[:taken]
+    resumed = loader(workers=workers)
+    resumed.load_state_dict(interrupted.state_dict())
+    assert len(resumed) == len(whole)  # Lightning counts batches from the start of the epoch
+    assert epoch(resumed, 4) == whole[taken:]
+    assert epoch(resumed, 5) == epoch(loader(), 5)
+
+
+def test_a_place_in_a_finished_epoch_does_not_shorten_the_next():
+    finished = loader()
+    epoch(finished, 0)
+    resumed = loader()
+    resumed.load_state_dict(finished.state_dict())
+    assert epoch(resumed, 1) == epoch(loader(), 1)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_keeps_its_one_line(workers):
+    with pytest.raises(UserError) as caught:
+        list(loader(20, workers=workers))
+    assert str(caught.value) == "v13.npy: is empty"
+
+
+class Recorder(LightningModule):
+    """Notes what it gets; trains one number."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.seen = []
+
+    def training_step(self, batch):
+        self.seen.append((batch.videos, batch.visual.sum().item()))
+        return self.weight**2
+
+    def validation_step(self, batch):
+        assert len(batch.videos)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class SaveEverywhere(Callback):
+    """Saves at every moment at which a ModelCheckpoint can."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def on_train_batch_end(self, trainer, *_):
+        trainer.save_checkpoint(self.folder / f"step-{trainer.global_step}-{trainer.fit_loop.batch_idx}.ckpt")
+
+    def on_validation_end(self, trainer, *_):
+        trainer.save_checkpoint(self.folder / f"validated-{trainer.current_epoch}.ckpt")
+
+    def on_train_epoch_end(self, trainer, *_):
+        trainer.save_checkpoint(self.folder / f"epoch-{trainer.current_epoch}.ckpt")
+
+
+def fit(root, folder, *, resume=None, workers=0, callbacks=(), **options):
+    module = Recorder()
+    data = UnAV100(root=root, loader=LoaderOptions(batch_size=2, eval_batch_size=2, num_workers=workers))
+    trainer = Trainer(
+        default_root_dir=folder,
+        accelerator="cpu",
+        max_epochs=3,
+        logger=False,
+        callbacks=list(callbacks),
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **options,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*does not have many workers.*|.*existing checkpoint.*|.*isn't empty.*")
+        trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+    return module.seen
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write_tiny(tmp_path_factory.mktemp("data") / "unav100")
+
+
+@pytest.mark.parametrize("options", [{}, {"limit_train_batches": 3}, {"accumulate_grad_batches": 2}], ids=str)
+def test_lightning_resumes_with_the_batches_that_would_have_come(root, tmp_path, options):
+    """Checkpoints after every step, in the middle and at the ends of epochs, before and behind validation."""
+    whole = fit(root, tmp_path, callbacks=[SaveEverywhere(tmp_path)], **options)
+    assert len(whole) == 3 * options.get("limit_train_batches", 4)
+    checkpoints = sorted(tmp_path.glob("*.ckpt"))
+    assert len(checkpoints) == len(whole) + 3 + 3
+    for checkpoint in checkpoints:
+        progress = torch.load(checkpoint, weights_only=True)["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        rest = fit(root, tmp_path, resume=checkpoint, **options)
+        assert rest == whole[progress["total"]["processed"] :], checkpoint.name
+
+
+def test_lightning_resumes_with_workers(root, tmp_path):
+    whole = fit(root, tmp_path, callbacks=[SaveEverywhere(tmp_path)], workers=2)
+    assert fit(root, tmp_path, resume=tmp_path / "step-6-1.ckpt", workers=2) == whole[6:]
+
+
+def test_lightning_overfits_one_batch(root, tmp_path):
+    with pytest.warns(UserWarning, match="overfit"):
+        seen = fit(root, tmp_path, overfit_batches=1)
+    assert [videos for videos, _ in seen] == [seen[0][0]] * 3
+
+
+def test_lightning_predicts_every_video_once(root):
+    class Names(LightningModule):
+        def predict_step(self, batch):
+            return batch.videos
+
+    data = UnAV100(root=root, loader=LoaderOptions(eval_batch_size=2))
+    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False)
+    assert sum(trainer.predict(Names(), data), []) == [f"synthetic_test_{i:05d}" for i in range(3)]

@@ -1,0 +1,91 @@
+from random import Random
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avel.batch import Sample, TimeGrid
+from avel.data.transforms import RandomCrop, keep_modality
+from avel.errors import UserError
+
+
+def sample(length, segments=()):
+    steps = torch.arange(length, dtype=torch.float32)[:, None]
+    return Sample(
+        video="v",
+        visual=steps.expand(-1, 3),
+        audio=steps.expand(-1, 2),
+        segments=torch.tensor(segments, dtype=torch.float32).reshape(-1, 2),
+        labels=torch.arange(len(segments)),
+        duration=length / 4,
+        grid=TimeGrid(fps=16, stride=4, window=16),
+    )
+
+
+@st.composite
+def samples(draw):
+    length = draw(st.integers(1, 300))
+    starts = draw(st.lists(st.floats(-2, length, width=32), max_size=6))
+    return sample(length, [(start, start + draw(st.floats(0.125, length + 2, width=32))) for start in starts])
+
+
+@given(samples(), st.integers(1, 100), st.integers(0, 1000), st.sampled_from([None, (0.9, 1.0), (0.1, 0.5)]))
+def test_crop_cuts_features_and_events_alike(original, max_length, seed, ratio):
+    crop = RandomCrop(ratio=ratio)
+    cropped = crop(original, max_length=max_length, random=Random(seed))
+    size, start = len(cropped.visual), int(cropped.visual[0, 0])
+    assert 1 <= size <= min(max_length, len(original.visual))
+    assert torch.equal(cropped.visual, original.visual[start : start + size])
+    assert torch.equal(cropped.audio, original.audio[start : start + size])
+    assert len(cropped.segments) == len(cropped.labels)
+    if size == len(original.visual):
+        assert cropped is original
+        return
+    assert (cropped.segments >= 0).all()
+    assert (cropped.segments <= size).all()
+    before, after = original.segments[cropped.labels], cropped.segments + start
+    kept = (after[:, 1] - after[:, 0]) / (before[:, 1] - before[:, 0])
+    assert (kept >= 0.5 - 1e-4).all()
+
+
+@given(samples(), st.integers(1, 100), st.integers(0, 1000))
+def test_crop_is_decided_by_its_generator(original, max_length, seed):
+    first, second = (RandomCrop()(original, max_length=max_length, random=Random(seed)) for _ in range(2))
+    assert torch.equal(first.visual, second.visual)
+    assert torch.equal(first.segments, second.segments)
+
+
+def test_crop_keeps_an_event_when_one_fits():
+    for seed in range(20):
+        cropped = RandomCrop()(sample(400, [(370, 380)]), max_length=64, random=Random(seed))
+        assert len(cropped.segments) == 1
+
+
+def test_a_video_without_events_is_truncated_too():
+    cropped = RandomCrop()(sample(400), max_length=64, random=Random(0))
+    assert cropped.visual.shape == (64, 3)
+    assert cropped.segments.shape == (0, 2)
+
+
+def test_an_event_too_long_for_the_window_leaves_an_empty_sample():
+    cropped = RandomCrop()(sample(400, [(0, 399)]), max_length=64, random=Random(0))
+    assert cropped.visual.shape == (64, 3)
+    assert cropped.segments.shape == (0, 2)
+    assert cropped.labels.shape == (0,)
+
+
+@pytest.mark.parametrize(("ratio", "keep_ratio"), [((1.0, 0.9), 0.5), ((-0.1, 1.0), 0.5), ((0.9, 1.1), 0.5), (None, 2)])
+def test_impossible_shares_are_refused(ratio, keep_ratio):
+    with pytest.raises(UserError, match=r"data\.crop"):
+        RandomCrop(ratio=ratio, keep_ratio=keep_ratio)
+
+
+@pytest.mark.parametrize(("modality", "absent"), [("audio", {"visual"}), ("visual", {"audio"}), ("both", set())])
+def test_the_other_modality_is_zeroed(modality, absent):
+    original = sample(5, [(1, 2)])
+    kept = keep_modality(original, modality)
+    for name in ("visual", "audio"):
+        features = getattr(original, name)
+        assert torch.equal(getattr(kept, name), torch.zeros_like(features) if name in absent else features)
+    assert torch.equal(kept.segments, original.segments)
