@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from avel.layers.drop import NO_DROP, Residual
 from avel.layers.masked import MaskedConv1d
 from avel.layers.transformer import AttentionBlock
 
@@ -19,17 +20,17 @@ class DependencyBranches(nn.Module):
 
     Args:
         dim: channels H of one class.
-        drop_path: probability of stochastic depth.
+        residual: regularization of the residual branches.
         row_mask: "per_video" masks the rows of a video with that video's mask. "released" repeats the released codes'
             slip: row r of the flattened (video, class) axis is masked by video r mod B, so that predictions depend on
             batch mates of other lengths.
     """
 
-    def __init__(self, dim: int, *, drop_path: float, row_mask: RowMask) -> None:
+    def __init__(self, dim: int, *, residual: Residual, row_mask: RowMask) -> None:
         super().__init__()
         self.row_mask = row_mask
-        self.temporal = AttentionBlock(dim, 1, hidden=dim, drop_path=drop_path)
-        self.cooccurrence = AttentionBlock(dim, 1, hidden=dim, drop_path=drop_path, mask_keys=False)
+        self.temporal = AttentionBlock(dim, 1, hidden=dim, residual=residual)
+        self.cooccurrence = AttentionBlock(dim, 1, hidden=dim, residual=residual, mask_keys=False)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Refine class features (B, T, C, H) with mask (B, T); same shape out."""
@@ -49,7 +50,7 @@ class DependencyBlock(nn.Module):
         dim: channels 2 E of the pyramid.
         num_classes: classes C.
         hidden: channels H of one class.
-        drop_path: probability of stochastic depth.
+        residual: regularization of the residual branches.
         row_mask: see `DependencyBranches`.
     """
 
@@ -59,13 +60,13 @@ class DependencyBlock(nn.Module):
         num_classes: int,
         hidden: int,
         *,
-        drop_path: float = 0.0,
+        residual: Residual = NO_DROP,
         row_mask: RowMask = "per_video",
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.expand = MaskedConv1d(dim, num_classes * hidden, bias=False)
-        self.branches = DependencyBranches(hidden, drop_path=drop_path, row_mask=row_mask)
+        self.branches = DependencyBranches(hidden, residual=residual, row_mask=row_mask)
         self.squeeze = MaskedConv1d(num_classes * hidden, dim, bias=False)
 
     def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:

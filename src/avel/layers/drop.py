@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """How residual branches are regularized.
+
+    Attributes:
+        drop_path: probability that a branch is dropped for a whole sample; 0 leaves branches alone, unscaled.
+        scale: first value of the branch's learned scale. Small values start every block close to the identity; short
+            trainings want larger ones, because the scale grows only as fast as the learning rate lets it.
+    """
+
+    drop_path: float = 0.0
+    scale: float = 1e-4
+
+
+NO_DROP = Residual()
 
 
 class AffineDropPath(nn.Module):
@@ -13,14 +32,13 @@ class AffineDropPath(nn.Module):
 
     Args:
         dim: channels D.
-        probability: chance that the branch of one sample is dropped.
-        initial_scale: first value of the scale: small, so that every block starts close to the identity.
+        residual: probability of a drop and first value of the scale.
     """
 
-    def __init__(self, dim: int, probability: float, initial_scale: float = 1e-4) -> None:
+    def __init__(self, dim: int, residual: Residual) -> None:
         super().__init__()
-        self.probability = probability
-        self.scale = nn.Parameter(torch.full((dim,), initial_scale))
+        self.probability = residual.drop_path
+        self.scale = nn.Parameter(torch.full((dim,), residual.scale))
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale (N, T, D); rows are dropped and the others rescaled in training mode."""
@@ -31,6 +49,6 @@ class AffineDropPath(nn.Module):
         return x * (x.new_empty(len(x), 1, 1).bernoulli_(keep) / keep)
 
 
-def residual_drop(dim: int, probability: float) -> nn.Module:
+def residual_drop(dim: int, residual: Residual) -> nn.Module:
     """Regularizer of a residual branch: `AffineDropPath`, or nothing at probability 0 (as in the released codes)."""
-    return AffineDropPath(dim, probability) if probability > 0 else nn.Identity()
+    return AffineDropPath(dim, residual) if residual.drop_path > 0 else nn.Identity()

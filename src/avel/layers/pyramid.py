@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from avel.layers.drop import Residual
 from avel.layers.masked import MaskedConv1d, downsample
 from avel.layers.position import SinusoidalPosition
 from avel.layers.transformer import AttentionBlock
@@ -26,7 +27,8 @@ class PyramidConfig:
         kernel_size: width of the embedding convolutions.
         positions: add sinusoidal positions.
         norm: LayerNorm behind each embedding convolution.
-        drop_path: probability of stochastic depth.
+        drop_path: probability that a residual branch is dropped for a whole sample.
+        residual_scale: first value of the learned scale of residual branches (see `Residual`).
     """
 
     dim: int = 512
@@ -38,6 +40,12 @@ class PyramidConfig:
     positions: bool = True
     norm: bool = True
     drop_path: float = 0.1
+    residual_scale: float = 1e-4
+
+    @property
+    def residual(self) -> Residual:
+        """Regularization of residual branches."""
+        return Residual(self.drop_path, self.residual_scale)
 
 
 class ConvStack(nn.Module):
@@ -77,7 +85,7 @@ class ModalityStem(nn.Module):
         self.embedding = ConvStack(dims, config.kernel_size, norm=config.norm)
         self.position = SinusoidalPosition(config.dim, max_length) if config.positions else None
         self.blocks = nn.ModuleList(
-            AttentionBlock(config.dim, config.heads, drop_path=config.drop_path) for _ in range(config.stem_layers)
+            AttentionBlock(config.dim, config.heads, residual=config.residual) for _ in range(config.stem_layers)
         )
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -118,7 +126,7 @@ class AudioVisualPyramid(nn.Module):
         self.audio_stem = ModalityStem(audio_dim, max_length, config)
 
         def level(stride: int) -> AttentionBlock:
-            return AttentionBlock(config.dim, config.heads, stride=stride, drop_path=config.drop_path)
+            return AttentionBlock(config.dim, config.heads, stride=stride, residual=config.residual)
 
         self.visual_levels = nn.ModuleList(level(stride) for stride in self.strides)
         self.audio_levels = nn.ModuleList(level(stride) for stride in self.strides)

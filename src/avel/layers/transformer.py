@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from avel.layers.attention import MaskedAttention
-from avel.layers.drop import residual_drop
+from avel.layers.drop import NO_DROP, Residual, residual_drop
 from avel.layers.masked import downsample, max_pool
 
 
@@ -19,7 +19,7 @@ class AttentionBlock(nn.Module):
         heads: attention heads.
         stride: temporal stride; the skip connection is max-pooled accordingly.
         hidden: width of the MLP, by default 4 D.
-        drop_path: probability of stochastic depth.
+        residual: regularization of the residual branches.
         mask_keys: see `MaskedAttention`.
     """
 
@@ -30,7 +30,7 @@ class AttentionBlock(nn.Module):
         *,
         stride: int = 1,
         hidden: int | None = None,
-        drop_path: float = 0.0,
+        residual: Residual = NO_DROP,
         mask_keys: bool = True,
     ) -> None:
         super().__init__()
@@ -42,8 +42,8 @@ class AttentionBlock(nn.Module):
         nn.init.zeros_(widen.bias)
         nn.init.zeros_(narrow.bias)
         self.mlp = nn.Sequential(widen, nn.GELU(), narrow)
-        self.drop_attention = residual_drop(dim, drop_path)
-        self.drop_mlp = residual_drop(dim, drop_path)
+        self.drop_attention = residual_drop(dim, residual)
+        self.drop_mlp = residual_drop(dim, residual)
 
     def forward(self, kv: Tensor, query: Tensor, mask: Tensor) -> Tensor:
         """Refine `kv` (N, T, D) by what `query` (N, T, D) asks; mask (N, T) or (N, 1). Returns (N, T / stride, D)."""

@@ -13,6 +13,7 @@ from avel.batch import Batch, DensePrediction
 from avel.decoding.dense import DenseDecoder
 from avel.layers.attention import MaskedAttention
 from avel.layers.dependency import DependencyBranches, RowMask
+from avel.layers.drop import Residual
 from avel.layers.heads import ClassificationHead, HeadConfig, RegressionHead
 from avel.layers.masked import MaskedConv1d, max_pool
 from avel.layers.pyramid import AudioVisualPyramid, PyramidConfig
@@ -56,7 +57,7 @@ class GranularityLevel(nn.Module):
         dim: channels 2 E.
         num_classes: classes C.
         hidden: channels H per class.
-        drop_path: probability of stochastic depth.
+        residual: regularization of the residual branches.
         coarse_length: time steps of the next coarser level, None on the coarsest.
     """
 
@@ -67,13 +68,13 @@ class GranularityLevel(nn.Module):
         num_classes: int,
         hidden: int,
         *,
-        drop_path: float,
+        residual: Residual,
         coarse_length: int | None,
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.stretch = nn.Linear(coarse_length, length) if coarse_length else None
-        self.channels = AttentionBlock(length, 1, hidden=hidden, drop_path=drop_path)
+        self.channels = AttentionBlock(length, 1, hidden=hidden, residual=residual)
         self.to_classes = nn.Linear(length, length * num_classes)
         for linear in filter(None, (self.stretch, self.to_classes)):
             nn.init.zeros_(linear.bias)
@@ -102,7 +103,7 @@ class GranularityCollaboration(nn.Module):
         dim: channels 2 E.
         num_classes: classes C.
         hidden: channels H per class.
-        drop_path: probability of stochastic depth.
+        residual: regularization of the residual branches.
         row_mask: see `DependencyBranches`.
     """
 
@@ -113,21 +114,21 @@ class GranularityCollaboration(nn.Module):
         num_classes: int,
         hidden: int,
         *,
-        drop_path: float,
+        residual: Residual,
         row_mask: RowMask,
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
-        self.coarse_to_fine = AttentionBlock(dim, 4, drop_path=drop_path)
+        self.coarse_to_fine = AttentionBlock(dim, 4, residual=residual)
         self.levels = nn.ModuleList(
-            GranularityLevel(length, dim, num_classes, hidden, drop_path=drop_path, coarse_length=coarse)
+            GranularityLevel(length, dim, num_classes, hidden, residual=residual, coarse_length=coarse)
             for length, coarse in zip(lengths, [*lengths[1:], None], strict=True)
         )
         self.press = MaskedConv1d(dim, hidden, bias=False)
         self.expand = MaskedConv1d(dim, num_classes * hidden, bias=False)
-        self.branches = DependencyBranches(hidden, drop_path=drop_path, row_mask=row_mask)
+        self.branches = DependencyBranches(hidden, residual=residual, row_mask=row_mask)
         self.squeeze = MaskedConv1d(num_classes * hidden, dim, bias=False)
-        self.fine_to_coarse = nn.ModuleList(AttentionBlock(dim, 1, drop_path=drop_path) for _ in lengths[1:])
+        self.fine_to_coarse = nn.ModuleList(AttentionBlock(dim, 1, residual=residual) for _ in lengths[1:])
 
     def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
         """Refine every level (B, T_l, 2 E) with its mask (B, T_l); T_l must be the lengths given at construction."""
@@ -192,12 +193,12 @@ class CCNet(DenseLocalizer):
         pyramid, head = pyramid or PyramidConfig(), head or HeadConfig()
         super().__init__(num_classes, max_length, pyramid.levels, head.class_aware, optimizer, loss, decoder)
         self.save_hyperparameters(logger=False)
-        width, drop_path = 2 * pyramid.dim, pyramid.drop_path
+        width = 2 * pyramid.dim
         gate = partial(TemporalConsistencyGate, pyramid.dim, pyramid.heads, mask=gate_mask)
         self.pyramid = AudioVisualPyramid(visual_dim, audio_dim, max_length, pyramid, gate)
         lengths = [max_length // 2**level for level in range(pyramid.levels)]
         self.collaboration = GranularityCollaboration(
-            lengths, width, num_classes, neck_dim, drop_path=drop_path, row_mask=row_mask
+            lengths, width, num_classes, neck_dim, residual=pyramid.residual, row_mask=row_mask
         )
         self.classify = ClassificationHead(width, num_classes, head)
         self.regress = RegressionHead(width, num_classes, pyramid.levels, head)

@@ -63,7 +63,7 @@ class UnAV(DenseLocalizer):
         self.dependency = None
         if neck_dim is not None:
             self.dependency = DependencyBlock(
-                width, num_classes, neck_dim, drop_path=pyramid.drop_path, row_mask=row_mask
+                width, num_classes, neck_dim, residual=pyramid.residual, row_mask=row_mask
             )
         self.classify = ClassificationHead(width, num_classes, head)
         self.regress = RegressionHead(width, num_classes, pyramid.levels, head)

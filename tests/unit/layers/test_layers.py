@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from avel.layers.attention import MaskedAttention
 from avel.layers.dependency import DependencyBranches
-from avel.layers.drop import AffineDropPath, residual_drop
+from avel.layers.drop import NO_DROP, AffineDropPath, Residual, residual_drop
 from avel.layers.heads import ClassificationHead, HeadConfig, RegressionHead
 from avel.layers.masked import MaskedConv1d, MaskedDepthwiseConv1d, downsample, max_pool
 from avel.layers.position import SinusoidalPosition, sinusoids
@@ -74,7 +74,7 @@ def test_attention_without_key_mask_gives_padded_keys_weight_but_no_value():
 
 
 def test_block_ignores_what_padding_holds_and_zeroes_padded_rows():
-    block = AttentionBlock(4, 2, drop_path=0.1).eval()
+    block = AttentionBlock(4, 2, residual=Residual(0.1)).eval()
     row_mask = torch.tensor([[True], [False]])
     rows = AttentionBlock(4, 1, mask_keys=False)(*(torch.randn(2, 5, 4),) * 2, row_mask)
     assert rows[1].abs().sum() == 0
@@ -86,14 +86,14 @@ def test_block_ignores_what_padding_holds_and_zeroes_padded_rows():
 
 
 def test_drop_path_scales_keeps_the_mean_and_drops_whole_samples():
-    drop = AffineDropPath(3, 0.25, initial_scale=2.0)
+    drop = AffineDropPath(3, Residual(0.25, 2.0))
     x = torch.ones(4000, 2, 3)
     assert_close(drop.eval()(x), 2 * x)
     out = drop.train()(x)
     per_sample = out.flatten(1)
     assert torch.all((per_sample == per_sample[:, :1]).all(dim=1))
     assert out.mean().item() == pytest.approx(2.0, rel=0.05)
-    assert isinstance(residual_drop(3, 0.0), torch.nn.Identity)
+    assert isinstance(residual_drop(3, NO_DROP), torch.nn.Identity)
 
 
 def test_positions_are_sinusoids_and_stretch_beyond_the_table():
@@ -130,7 +130,7 @@ def test_pyramid_halves_levels_and_lets_gates_amplify_the_other_modality():
 
 @pytest.mark.parametrize(("row_mask", "independent"), [("per_video", True), ("released", False)])
 def test_dependencies_of_a_video_and_its_batch_mates(row_mask, independent):
-    branches = DependencyBranches(4, drop_path=0.0, row_mask=row_mask)
+    branches = DependencyBranches(4, residual=NO_DROP, row_mask=row_mask)
     x, mask = torch.randn(2, 6, 3, 4), mask_of(6, 3, size=6)
     x = x * mask[..., None, None]
     together, alone = branches(x, mask)[1:, :3], branches(x[1:], mask[1:])[:, :3]
