@@ -1,4 +1,4 @@
-"""Draws annotated and predicted events of one video: `python scripts/draw_timeline.py RUN_FOLDER --out timeline.svg`."""
+"""Draws annotated and predicted events of one video: `python scripts/draw_timeline.py RUN --out FILE.svg`."""
 
 import argparse
 from pathlib import Path
@@ -18,9 +18,7 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of a run that tested or predicted")
     parser.add_argument("--split", default="test", help="RUN/predictions/SPLIT.json (default: %(default)s)")
     parser.add_argument("--video", help="id (default: the video with the most annotated classes)")
-    parser.add_argument(
-        "--min-score", type=float, default=0.1, help="leave out less sure events (default: %(default)s)"
-    )
+    parser.add_argument("--min-score", type=float, default=0.1, help="leave out less sure ones (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="SVG file to write")
     args = parser.parse_args()
     try:

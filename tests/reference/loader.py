@@ -47,7 +47,8 @@ class Case:
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
-        return load_file(self.folder / "tensors.safetensors")
+        # sorted, because the file's order differs from process to process and test processes must agree
+        return dict(sorted(load_file(self.folder / "tensors.safetensors").items()))
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:

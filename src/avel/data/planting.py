@@ -64,7 +64,7 @@ class Planter:
     @property
     def distractors(self) -> float:
         """Distractors per event in each modality, on average."""
-        return 1.5 + self.difficulty
+        return 4.0 + 2.0 * self.difficulty
 
     def features(self, annotation: VideoAnnotation) -> tuple[Array, Array]:
         """Return the visual (T, D_visual) and audio (T, D_audio) features; seed and id decide all chance."""

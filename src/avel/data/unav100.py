@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 
@@ -69,7 +70,8 @@ class UnAV100(LightningDataModule):
         UserError: an unknown family, modality or split; when files are read, whatever is wrong with them.
     """
 
-    tiou_grid = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    # as the published evaluator builds it: its 0.3 is 0.30000000000000004
+    tiou_grid = tuple(np.linspace(0.1, 0.9, 9).tolist())
 
     def __init__(
         self,
@@ -102,6 +104,8 @@ class UnAV100(LightningDataModule):
         self.seed = seed
         self.predict_split = predict_split
         self.allow_missing = allow_missing
+        self._training: ResumableLoader | None = None
+        self._place: dict[str, int] | None = None
 
     @cached_property
     def annotations(self) -> Annotations:
@@ -167,9 +171,23 @@ class UnAV100(LightningDataModule):
         for split in splits.get(stage, (self.predict_split,)):
             self.videos(split)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place in the training epoch (called by the trainer for checkpoints).
+
+        Lightning also asks the loader itself, but forgets to restore its place where the optimizer's schedule asks for
+        the number of steps, because the loader is then made too early.
+        """
+        return self._training.state_dict() if self._training else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue in the place of a checkpoint (called by the trainer before loaders are made)."""
+        self._place = state_dict
+
     def train_dataloader(self) -> ResumableLoader:
         """Cropped videos, shuffled, in full batches."""
-        loader = self._loader("train", training=True)
+        self._training = loader = self._loader("train", training=True)
+        if self._place is not None:
+            loader.load_state_dict(self._place)
         if len(loader) == 0:
             raise UserError(
                 f"data.loader.batch_size={self.loader.batch_size} is more than a rank's share of the"

@@ -107,8 +107,9 @@ def test_an_error_keeps_its_one_line(workers):
 class Recorder(LightningModule):
     """Notes what it gets; trains one number."""
 
-    def __init__(self):
+    def __init__(self, asks_for_steps):
         super().__init__()
+        self.asks_for_steps = asks_for_steps
         self.weight = torch.nn.Parameter(torch.zeros(()))
         self.seen = []
 
@@ -120,6 +121,8 @@ class Recorder(LightningModule):
         assert len(batch.videos)
 
     def configure_optimizers(self):
+        if self.asks_for_steps:
+            assert self.trainer.estimated_stepping_batches > 0
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
@@ -139,8 +142,8 @@ class SaveEverywhere(Callback):
         trainer.save_checkpoint(self.folder / f"epoch-{trainer.current_epoch}.ckpt")
 
 
-def fit(root, folder, *, resume=None, workers=0, callbacks=(), **options):
-    module = Recorder()
+def fit(root, folder, *, resume=None, workers=0, callbacks=(), asks_for_steps=False, **options):
+    module = Recorder(asks_for_steps)
     data = UnAV100(root=root, loader=LoaderOptions(batch_size=2, eval_batch_size=2, num_workers=workers))
     trainer = Trainer(
         default_root_dir=folder,
@@ -165,7 +168,12 @@ def root(tmp_path_factory):
     return write_tiny(tmp_path_factory.mktemp("data") / "unav100")
 
 
-@pytest.mark.parametrize("options", [{}, {"limit_train_batches": 3}, {"accumulate_grad_batches": 2}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    # Lightning makes the loaders before it restores their places if the optimizer asks for the number of steps.
+    [{}, {"limit_train_batches": 3}, {"accumulate_grad_batches": 2}, {"asks_for_steps": True}],
+    ids=str,
+)
 def test_lightning_resumes_with_the_batches_that_would_have_come(root, tmp_path, options):
     """Checkpoints after every step, in the middle and at the ends of epochs, before and behind validation."""
     whole = fit(root, tmp_path, callbacks=[SaveEverywhere(tmp_path)], **options)

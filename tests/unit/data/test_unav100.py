@@ -69,7 +69,7 @@ def test_targets_are_the_annotations(root):
         assert target["segments"].dtype == torch.float64
         assert target["labels"].tolist() == [row["label_id"] for row in database[video]["annotations"]]
     assert data.durations("train") == {video: database[video]["duration"] for video in targets}
-    assert data.tiou_grid == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    assert data.tiou_grid == pytest.approx((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9))
 
 
 def test_training_crops_and_evaluation_does_not(root):
