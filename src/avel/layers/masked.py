@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -53,7 +54,8 @@ class MaskedDepthwiseConv1d(nn.Module):
     def __init__(self, dim: int, stride: int = 1) -> None:
         super().__init__()
         self.stride = stride
-        self.conv = nn.Conv2d(dim, dim, (1, 3), stride=(1, stride), padding=(0, 1), groups=dim, bias=False)
+        conv = nn.Conv2d(dim, dim, (1, 3), stride=(1, stride), padding=(0, 1), groups=dim, bias=False)
+        self.conv = conv.to(memory_format=torch.channels_last)  # as its gradient comes, which DDP asks for
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Convolve (N, T, D) with mask (N, T) or (N, 1) to (N, T / stride, D)."""

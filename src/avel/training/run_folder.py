@@ -1,0 +1,174 @@
+"""The run folder: what a run leaves behind. Files appear whole or not at all, and only rank 0 writes them.
+
+config.yaml  checkpoints/{best,last}.ckpt  metrics.csv  results.json  predictions/<split>.json  console.log
+"""
+
+from __future__ import annotations
+
+import csv
+import platform
+import resource
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from avel.events import EventTable
+from avel.training.files import whole_file
+
+
+def footprint(method: LightningModule, started: float) -> dict[str, Any]:
+    """What a run took and what it ran with.
+
+    Args:
+        method: the module that ran.
+        started: `time.monotonic()` at the start.
+
+    Returns:
+        `parameters`, `seconds`, `peak_memory_mib`, `versions` and `git_commit` (see `git_commit`).
+    """
+    packages = ("avel", "torch", "lightning", "torchmetrics", "hydra-core", "numpy")
+    return {
+        "parameters": sum(parameter.numel() for parameter in method.parameters()),
+        "seconds": round(time.monotonic() - started, 1),
+        "peak_memory_mib": peak_memory_mib(),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "git_commit": git_commit(),
+    }
+
+
+def git_commit() -> str | None:
+    """Commit of the source tree, ending in "-dirty" where files differ from it; None outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()
+
+
+def peak_memory_mib() -> int:
+    """Most memory that was in use so far, in MiB: of the GPU where one was used, else of this process."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated() // 2**20
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
+
+
+def write_predictions(folder: Path, split: str, predictions: EventTable) -> None:
+    """Write `predictions/<split>.json` in the ActivityNet submission format."""
+    with whole_file(folder / "predictions" / f"{split}.json") as path:
+        predictions.write_json(path)
+
+
+class MetricsFile(Logger):
+    """Writes `metrics.csv`: one row per logged step, everything that was logged at that step beside it.
+
+    Args:
+        path: the file.
+        interval: seconds between two writes. The end of a run and a checkpoint always write, so that a killed
+            run has the rows up to its last checkpoint.
+    """
+
+    def __init__(self, path: str | Path, interval: float = 5.0) -> None:
+        super().__init__()
+        self.path = Path(path)
+        self.interval = interval
+        self.rows: dict[int, dict[str, float]] = {}
+        self._write_after = 0.0
+
+    @property
+    def name(self) -> str:
+        """Name of the run: its folder's."""
+        return self.path.parent.name
+
+    @property
+    def version(self) -> str:
+        """A run folder has one version only."""
+        return ""
+
+    @property
+    def save_dir(self) -> str:
+        """The run folder."""
+        return str(self.path.parent)
+
+    def log_hyperparams(self, params: Any) -> None:
+        """Do nothing: `config.yaml` has them."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Add values to the row of a step."""
+        self.rows.setdefault(step or 0, {}).update({name: float(value) for name, value in metrics.items()})
+        if time.monotonic() >= self._write_after:
+            self.write()
+
+    def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
+        """Write now, and again with the next values: those of the checkpoint's own step come after it."""
+        self.write()
+        self._write_after = 0.0
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Write what is left."""
+        self.write()
+
+    def resume(self, path: Path, steps: int) -> None:
+        """Begin with the rows that another file has about the first steps; with none if there is no such file."""
+        if path.is_file():
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = {int(row.pop("step")): row for row in csv.DictReader(file)}
+            self.rows = {
+                step: {name: float(value) for name, value in row.items() if value}
+                for step, row in rows.items()
+                if step < steps
+            }
+
+    def write(self) -> None:
+        """Write all rows."""
+        if not self.rows:
+            return
+        names = {name for row in self.rows.values() for name in row}
+        with whole_file(self.path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, ["epoch", "step", *sorted(names - {"epoch"}, key=_place)])
+            writer.writeheader()
+            for step, row in sorted(self.rows.items()):
+                writer.writerow({k: f"{v:.8g}" for k, v in row.items()} | {"step": step})
+        self._write_after = time.monotonic() + self.interval
+
+
+def _place(column: str) -> tuple[int, str]:
+    """Where a column stands: training before validation before test."""
+    order = ("lr", "train", "val", "test")
+    group = column.partition("/")[0]
+    return order.index(group) if group in order else len(order), column
+
+
+class RunFolder(Callback):
+    """Puts the resolved config into every checkpoint, and lets `metrics.csv` go on where a resumed run stopped.
+
+    Args:
+        config: the resolved config, plain values; a checkpoint has it under "config".
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add the config (called by the trainer)."""
+        checkpoint["config"] = self.config
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Take the rows of the run that is resumed over (called by the trainer)."""
+        if trainer.state.fn == "fit":
+            before = Path(str(trainer.ckpt_path)).parents[1] / "metrics.csv"
+            for logger in trainer.loggers:
+                if isinstance(logger, MetricsFile):
+                    logger.resume(before, checkpoint["global_step"])

@@ -1,0 +1,33 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hydra
+import pytest
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from tests.synthetic import write_tiny
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+@pytest.fixture
+def compose(tmp_path: Path) -> Iterator[Callable[..., DictConfig]]:
+    """Composes as run.py does."""
+
+    def compose(*overrides: str) -> DictConfig:
+        config = hydra.compose("config", overrides=list(overrides), return_hydra_config=True)
+        config.hydra.runtime.output_dir = str(tmp_path / "run")
+        HydraConfig.instance().set_config(config)
+        return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        yield compose
+    HydraConfig.instance().cfg = None
+
+
+@pytest.fixture(scope="session")
+def data_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Family of features -> folder with a tiny data set."""
+    families = ("one_peace", "i3d_vggish")
+    return {family: write_tiny(tmp_path_factory.mktemp(family), features=family) for family in families}

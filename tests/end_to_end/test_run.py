@@ -1,0 +1,212 @@
+"""What a person meets who types `python run.py …`."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from avel.events import EventTable
+from tests.end_to_end.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def fitted(run_py, tiny, tmp_path_factory):
+    """Run folder and terminal of an uninterrupted fit of 4 epochs."""
+    folder = tmp_path_factory.mktemp("fit") / "run"
+    done = run_py(*tiny, "trainer.max_epochs=4", "untrained=true", f"hydra.run.dir={folder}")
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def read_metrics(folder):
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def load(path):
+    return torch.load(path, weights_only=True)
+
+
+def assert_same(a, b):
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, list | tuple):
+        for x, y in zip(a, b, strict=True):
+            assert_same(x, y)
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    else:
+        assert a == b
+
+
+def test_alone_it_lists_the_experiments(run_py):
+    done = run_py()
+    assert done.returncode == 0
+    for path in (ROOT / "conf" / "experiment").glob("*.yaml"):
+        assert [line for line in done.stdout.splitlines() if line.split()[:1] == [path.stem]]
+
+
+def test_help_and_config_work_without_an_experiment(run_py):
+    assert "experiment: ccnet_unav100" in run_py("--help").stdout
+    assert "max_epochs" in run_py("experiment=unav_unav100", "--cfg", "job").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["seed=1"], ["choose an experiment"]),
+        (["experiment=ccnet_unav10"], ["ccnet_unav10", "Did you mean ccnet_unav100", "unav_unav100"]),
+        (["experiment=ccnet_unav100", "method=ccnt"], ["method=ccnt", "Did you mean ccnet"]),
+        (
+            ["experiment=ccnet_unav100", "trainer.max_epoch=3"],
+            ["trainer.max_epoch:", "Did you mean trainer.max_epochs"],
+        ),
+        (["experiment=ccnet_unav100", "trainr=gpu"], ["trainr", "Did you mean trainer"]),
+        (["experiment=ccnet_unav100", "stage=tets"], ["stage=tets", "Did you mean test"]),
+        (["experiment=ccnet_unav100", "seed=["], ["no viable alternative"]),
+        (["experiment=ccnet_unav100", "ckpt_path=nowhere.ckpt"], ["nowhere.ckpt", "no such file"]),
+        (["experiment=ccnet_unav100", "ckpt_path=README.md"], ["README.md", "no checkpoint"]),
+        (
+            ["experiment=ccnet_unav100", "paths.data_dir=nowhere"],
+            ["nowhere/unav100/annotations", "no such file", "Hugging Face", "make_synthetic.py"],
+        ),
+    ],
+)
+def test_mistakes_get_one_message_and_leave_nothing(run_py, tmp_path, arguments, expected):
+    done = run_py(*arguments, f"paths.log_dir={tmp_path / 'logs'}")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("error: ") == 1
+    assert "Traceback" not in done.stderr + done.stdout
+    assert [part for part in expected if part not in done.stderr] == []
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_run_folder_is_complete(fitted):
+    folder, done = fitted
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {
+        *("config.yaml", "metrics.csv", "results.json", "console.log", "predictions/test.json"),
+        *("checkpoints/best.ckpt", "checkpoints/last.ckpt"),
+    }
+    log = (folder / "console.log").read_text()
+    for text in (log, done.stdout):
+        assert "epoch   4/4" in text
+        assert "most frequent everywhere" in text
+        assert "Run folder" in text
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) < 60
+
+
+def test_results_are_comparable(fitted):
+    folder, _ = fitted
+    results = json.loads((folder / "results.json").read_text())
+
+    assert results["experiment"] == "ccnet_unav100"
+    assert (results["method"], results["data"], results["features"]) == ("ccnet", "unav100", "one_peace")
+    assert (results["size"], results["protocol"], results["seed"]) == ("narrow", "clean", 0)
+    assert (results["split"], results["selection_split"]) == ("test", "validation")
+    assert results["tiou_grid"] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    per_tiou = [results["metrics"][f"test/map@{tiou:.2f}"] for tiou in results["tiou_grid"]]
+    assert results["metrics"]["test/map"] == pytest.approx(sum(per_tiou) / 9)
+    assert {"most frequent everywhere", "untrained"} == results["baselines"].keys()
+    assert all(0 <= scores["map"] <= 1 for scores in results["baselines"].values())
+    assert results["versions"].keys() >= {"python", "avel", "torch", "lightning"}
+    assert {"git_commit", "ckpt_path"} <= results.keys()
+    assert min(results[key] for key in ("seconds", "peak_memory_mib", "parameters")) > 0
+
+
+def test_predictions_are_in_the_submission_format(fitted, data_dir):
+    folder, _ = fitted
+    document = json.loads((folder / "predictions" / "test.json").read_text())
+    database = json.loads((data_dir / "unav100/annotations/unav100_annotations.json").read_text())["database"]
+
+    assert document.keys() == {"version", "results", "external_data"}
+    assert document["results"].keys() == {video for video, entry in database.items() if entry["subset"] == "test"}
+    labels = {annotation["label"] for entry in database.values() for annotation in entry["annotations"]}
+    for event in EventTable.from_activitynet(document):
+        assert event.label in labels
+        assert 0 <= event.start <= event.end <= database[event.video]["duration"]
+        assert 0 <= event.score <= 1
+
+
+def test_metrics_file_has_a_row_per_step(fitted):
+    rows = read_metrics(fitted[0])
+    assert [int(row["step"]) for row in rows] == sorted({int(row["step"]) for row in rows})
+    assert sum(bool(row["val/map"]) for row in rows) == 4
+    assert sum(bool(row["train/loss"]) for row in rows) == 12
+    assert sum(bool(row["test/map"]) for row in rows) == 1
+
+
+def test_checkpoint_opens_without_hydra_and_without_this_package(fitted):
+    code = (
+        "import sys\n"
+        "for name in ('hydra', 'omegaconf', 'avel', 'lightning'): sys.modules[name] = None\n"
+        "import torch\n"
+        "checkpoint = torch.load(sys.argv[1], weights_only=True)\n"
+        "assert checkpoint['config']['method']['num_classes'] == 3\n"
+        "assert checkpoint['hyper_parameters']['num_classes'] == 3\n"
+    )
+    for name in ("best.ckpt", "last.ckpt"):
+        subprocess.run([sys.executable, "-c", code, str(fitted[0] / "checkpoints" / name)], check=True, cwd="/")
+
+
+def test_a_checkpoint_gives_the_same_predictions_again(fitted, run_py, tiny, tmp_path):
+    checkpoint = fitted[0] / "checkpoints" / "best.ckpt"
+    done = run_py(*tiny, "stage=predict", f"ckpt_path={checkpoint}", f"hydra.run.dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    again, first = ((folder / "predictions" / "test.json").read_text() for folder in (tmp_path, fitted[0]))
+    assert again == first
+
+
+def test_a_checkpoint_of_another_size_is_explained(fitted, run_py, tiny, tmp_path):
+    checkpoint = fitted[0] / "checkpoints" / "best.ckpt"
+    options = ("stage=test", "method.head.dim=32", f"ckpt_path={checkpoint}", f"hydra.run.dir={tmp_path}")
+    done = run_py(*tiny, *options)
+    assert done.returncode == 2
+    assert "weights of another method, size or data set" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_killed_run_resumes_to_the_same_weights(fitted, run_py, tiny, tmp_path):
+    options = (*tiny, "trainer.max_epochs=4")
+    killed = run_py(
+        *options,
+        f"hydra.run.dir={tmp_path / 'killed'}",
+        "callbacks.last.every_n_train_steps=5",  # in the middle of the second epoch
+        "+callbacks.kill._target_=tests.end_to_end.kill.KillAtStep",
+        "+callbacks.kill.step=8",
+    )
+    assert killed.returncode == -signal.SIGKILL
+    checkpoint = tmp_path / "killed" / "checkpoints" / "last.ckpt"
+    assert load(checkpoint)["global_step"] == 5
+
+    resumed = run_py(*options, f"ckpt_path={checkpoint}", f"hydra.run.dir={tmp_path / 'resumed'}")
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stderr == ""
+    whole, continued = (load(folder / "checkpoints/last.ckpt") for folder in (fitted[0], tmp_path / "resumed"))
+    for key in ("state_dict", "current_model_state", "averaging_state", "optimizer_states", "lr_schedulers"):
+        assert_same(whole[key], continued[key])
+    assert_same(
+        load(fitted[0] / "checkpoints/best.ckpt")["state_dict"],
+        load(tmp_path / "resumed/checkpoints/best.ckpt")["state_dict"],
+    )
+    assert read_metrics(tmp_path / "resumed") == read_metrics(fitted[0])
+    results = [json.loads((folder / "results.json").read_text()) for folder in (fitted[0], tmp_path / "resumed")]
+    assert results[0]["metrics"] == results[1]["metrics"]
+
+
+def test_sweep_gives_every_job_its_folder(run_py, tiny, tmp_path):
+    done = run_py("-m", *tiny, "trainer=debug", "trainer.max_steps=1", "seed=1,2", f"paths.log_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(path.read_text()) for path in sorted(Path(tmp_path).glob("ccnet_unav100/*/results.json"))]
+    assert [result["seed"] for result in results] == [1, 2]

@@ -1,0 +1,22 @@
+"""Tiny synthetic data sets for the tests that need files on disk."""
+
+from pathlib import Path
+
+from avel.data.synthetic import SyntheticOptions, write_unav100
+
+TINY = (
+    "size=narrow",
+    "data.max_length=64",
+    "data.loader.batch_size=4",
+    "method.pyramid.dim=16",
+    "method.head.dim=16",
+    "method.neck_dim=4",
+)
+"""Overrides that make a run of seconds."""
+
+
+def write_tiny(data_dir: Path, *, features: str = "one_peace") -> Path:
+    """Write 24 videos of 3 classes as `data_dir`/unav100."""
+    options = SyntheticOptions(videos=24, classes=3, visual_dim=6, audio_dim=4, features=features, difficulty=0.2)
+    write_unav100(data_dir / "unav100", options)
+    return data_dir

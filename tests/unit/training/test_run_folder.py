@@ -1,0 +1,96 @@
+import csv
+import json
+import time
+
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from avel.events import Event, EventTable
+from avel.training.run_folder import MetricsFile, RunFolder, footprint, git_commit, write_predictions
+from tests.unit.training.scored import Scored, fit
+from tests.unit.training.toy import BATCHES, ResumableLoader
+
+CONFIG = {"seed": 1, "method": {"dim": 8, "ratio": [0.9, 1.0]}}
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def fit_in(folder, *, scores, every=None, resume=None):
+    last = ModelCheckpoint(folder / "checkpoints", filename="last", every_n_train_steps=every)
+    metrics = MetricsFile(folder / "metrics.csv")
+    return fit(RunFolder(CONFIG), last, scores=scores, loggers=[metrics], resume=resume)
+
+
+def test_a_row_per_step_with_everything_beside_it(tmp_path):
+    file = MetricsFile(tmp_path / "metrics.csv")
+    file.log_metrics({"val/map": 0.25, "epoch": 0}, step=9)
+    file.log_metrics({"train/loss": torch.tensor(2.0), "lr": 1e-4, "epoch": 0}, step=9)
+    file.log_metrics({"train/loss": 1.0, "lr": 1e-5, "epoch": 1}, step=4)
+    file.finalize("success")
+    assert (tmp_path / "metrics.csv").read_text().splitlines() == [
+        "epoch,step,lr,train/loss,val/map",
+        "1,4,1e-05,1,",
+        "0,9,0.0001,2,0.25",
+    ]
+
+
+def test_rows_appear_at_once_after_a_checkpoint_but_not_with_every_step(tmp_path):
+    file = MetricsFile(tmp_path / "metrics.csv", interval=3600)
+    file.log_metrics({"loss": 1.0}, step=0)
+    file.log_metrics({"loss": 1.0}, step=1)
+    assert [row["step"] for row in read(file.path)] == ["0"]
+    file.after_save_checkpoint(None)
+    assert [row["step"] for row in read(file.path)] == ["0", "1"]
+    file.log_metrics({"loss": 1.0}, step=2)
+    assert [row["step"] for row in read(file.path)] == ["0", "1", "2"]
+
+
+def test_a_run_without_metrics_leaves_no_file(tmp_path):
+    MetricsFile(tmp_path / "metrics.csv").finalize("success")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lightning_fills_the_file(tmp_path):
+    trainer = fit_in(tmp_path, scores=[0.1, 0.2])
+    trainer.test(Scored([0.1]), ResumableLoader(), verbose=False)
+    rows = read(tmp_path / "metrics.csv")
+    assert [float(row["train/loss"]) for row in rows[:-1]] == list(range(2 * BATCHES))
+    assert {row["epoch"]: row["val/map"] for row in rows if row["val/map"]} == {"0": "0.1", "1": "0.2"}
+    assert rows[-1]["test/map"] == "0.5"
+
+
+def test_a_resumed_run_has_the_whole_history(tmp_path):
+    scores = [0.1, 0.2, 0.3]
+    fit_in(tmp_path / "whole", scores=scores)
+    fit_in(tmp_path / "first", scores=scores[:2], every=BATCHES + 2)
+    fit_in(tmp_path / "then", scores=scores, resume=tmp_path / "first/checkpoints/last.ckpt")
+    assert read(tmp_path / "then/metrics.csv") == read(tmp_path / "whole/metrics.csv")
+
+
+def test_checkpoints_hold_the_config(tmp_path):
+    fit_in(tmp_path, scores=[0.1])
+    assert torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)["config"] == CONFIG
+
+
+def test_footprint_is_plain_and_complete():
+    module = Scored([])
+    facts = json.loads(json.dumps(footprint(module, started=time.monotonic() - 2)))
+    assert facts.keys() == {"parameters", "seconds", "peak_memory_mib", "versions", "git_commit"}
+    assert facts["parameters"] == sum(p.numel() for p in module.parameters())
+    assert facts["seconds"] >= 2
+    assert 10 < facts["peak_memory_mib"] < 10**6
+    assert facts["versions"]["torch"] == torch.__version__
+
+
+def test_git_commit_is_none_outside_a_repository(monkeypatch):
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    assert git_commit() is None
+
+
+def test_predictions_read_back(tmp_path):
+    table = EventTable([Event("v", 1.0, 2.5, "dog barking", 0.5)], ["v", "empty"])
+    write_predictions(tmp_path, "test", table)
+    assert EventTable.read_json(tmp_path / "predictions/test.json") == table
