@@ -21,8 +21,8 @@ $(STAMP): pyproject.toml constraints.txt
 
 # One thread: the sizes are small, and more threads stall beside other busy processes.
 demo: $(STAMP) ## make synthetic data, train a narrow CCNet on them, test it, predict (a few minutes)
-	$(BIN)/python scripts/make_synthetic.py unav100 --out data/synthetic --videos 300 --classes 10
-	OMP_NUM_THREADS=1 $(BIN)/python run.py experiment=ccnet_unav100 size=narrow paths.data_dir=data/synthetic untrained=true
+	$(BIN)/python scripts/make_synthetic.py unav100 --out data/synthetic --videos 300 --classes 10 --difficulty 0.3
+	OMP_NUM_THREADS=1 $(BIN)/python run.py experiment=ccnet_unav100 size=narrow paths.data_dir=data/synthetic trainer.max_epochs=15 untrained=true
 	$(BIN)/python scripts/draw_timeline.py "$$(ls -td logs/ccnet_unav100/*/ | head -1)" --out data/synthetic/timeline.svg
 	@echo "Look at data/synthetic/timeline.svg, then go on in README.md: source $(BIN)/activate; python run.py"
 

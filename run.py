@@ -116,13 +116,13 @@ def build_trainer(cfg: DictConfig) -> Trainer:
 
 
 def score_baselines(cfg: DictConfig, method: Any, data: Any) -> dict[str, dict[str, float]]:
-    """Score what training has to beat on the test split, before it begins."""
-    if cfg.stage != "fit":
+    """Score what a result on the test split has to beat."""
+    if cfg.stage not in ("fit", "test"):
         return {}
     from avel.tasks.baselines import dense_baselines
 
     scores = dense_baselines(data, "test")
-    if cfg.untrained:
+    if cfg.untrained and cfg.stage == "fit":
         quiet = {"callbacks": [], "logger": False, "enable_progress_bar": False, "enable_checkpointing": False}
         instantiate(cfg.trainer, **quiet).test(method, data, verbose=False)
         scores["untrained"] = {name.removeprefix("test/"): value for name, value in method.results.items()}

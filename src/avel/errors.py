@@ -1,5 +1,15 @@
 """The one error that a user is meant to read."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """Something the user can mend: the message names the file or key, what is wrong with it and what to do."""
+
+
+def check_choice(key: str, value: str, choices: Iterable[str]) -> None:
+    """Raise a UserError unless `value` is one of the `choices` that `key` has."""
+    if value not in choices:
+        raise UserError(f"{key}={value}: unknown, choose one of {', '.join(choices)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,7 @@ from avel.data.dense import DatasetFacts, DenseDataset
 from avel.data.features import FAMILIES, FeatureFolder
 from avel.data.sampling import EpochSampler, ResumableLoader
 from avel.data.transforms import MODALITIES, RandomCrop
-from avel.errors import UserError
+from avel.errors import UserError, check_choice
 
 SPLITS = ("train", "validation", "test")
 
@@ -90,9 +89,9 @@ class UnAV100(LightningDataModule):
         allow_missing: bool = False,
     ) -> None:
         super().__init__()
-        _check_choice("data.features", features, FAMILIES)
-        _check_choice("data.modality", modality, MODALITIES)
-        _check_choice("data.predict_split", predict_split, SPLITS)
+        check_choice("data.features", features, FAMILIES)
+        check_choice("data.modality", modality, MODALITIES)
+        check_choice("data.predict_split", predict_split, SPLITS)
         self.root = Path(root)
         self.features = FeatureFolder(self.root / "av_features", FAMILIES[features], HINT)
         self.modality = modality
@@ -147,7 +146,7 @@ class UnAV100(LightningDataModule):
         return self._videos[split]
 
     def targets(self, split: str) -> dict[str, dict[str, Any]]:
-        """Ground truth for the metrics, straight from the annotations.
+        """Ground truth for the metrics: all annotated videos, whether or not their features are there.
 
         Returns:
             video id -> {"video_id", "segments": (N, 2) float64 seconds, "labels": (N,) int64}.
@@ -158,11 +157,11 @@ class UnAV100(LightningDataModule):
                 "segments": torch.from_numpy(annotation.segments),
                 "labels": torch.from_numpy(annotation.labels),
             }
-            for annotation in self.videos(split)
+            for annotation in self.annotations.split(split)
         }
 
     def durations(self, split: str) -> dict[str, float]:
-        """Length of each video of a split in seconds."""
+        """Length in seconds of each usable video of a split."""
         return {annotation.video: annotation.duration for annotation in self.videos(split)}
 
     def setup(self, stage: str) -> None:
@@ -238,8 +237,3 @@ class UnAV100(LightningDataModule):
             drop_last=training,
             persistent_workers=self.loader.num_workers > 0,
         )
-
-
-def _check_choice(key: str, value: str, choices: Iterable[str]) -> None:
-    if value not in choices:
-        raise UserError(f"{key}={value}: unknown, choose one of {', '.join(choices)}")

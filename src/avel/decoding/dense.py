@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from avel.batch import DensePrediction, TimeGrid
+from avel.errors import check_choice
 from avel.segments.nms import SuppressionRule, nms, vote
 from avel.segments.points import Points
 from avel.segments.targets import decode_offsets
 from avel.segments.windows import window_cores
+
+Suppression = Literal["soft", "hard", "none"]
 
 
 @dataclass(slots=True)
@@ -105,13 +108,16 @@ class DenseDecoder:
     pre_nms_threshold: float = 0.001
     pre_nms_topk: int = 2000
     min_length: float = 0.05
-    nms: Literal["soft", "hard", "none"] = "soft"
+    nms: Suppression = "soft"
     per_class: bool = True
     sigma: float = 0.4
     iou_threshold: float = 0.7
     min_score: float = 0.001
     max_events: int = 100
     voting_threshold: float = 0.75
+
+    def __post_init__(self) -> None:
+        check_choice("decoder.nms", self.nms, get_args(Suppression))
 
     def candidates(self, prediction: DensePrediction, points: Points) -> Candidates:
         """Select the candidates of every level by score and place them on the snippet axis.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avel.errors import UserError
 from avel.layers.masked import MaskedDepthwiseConv1d, downsample
 
 
@@ -32,15 +33,22 @@ class MaskedAttention(nn.Module):
     """Multi-head attention that serves self- and cross-attention, with or without down-sampling.
 
     Args:
-        dim: channels D, a multiple of `heads`.
-        heads: attention heads.
+        dim: channels D.
+        heads: attention heads; D must be a multiple.
         stride: temporal stride of queries, keys and values alike.
         mask_keys: leave padded keys out of the soft-max. With False they keep their share of it (their values are
             zero): right for masks of shape (N, 1), where a whole row is valid or padded.
+
+    Raises:
+        UserError: D is no multiple of `heads`.
     """
 
     def __init__(self, dim: int, heads: int, *, stride: int = 1, mask_keys: bool = True) -> None:
         super().__init__()
+        if dim % heads:
+            raise UserError(
+                f"{dim} channels cannot be shared out to {heads} attention heads: take a multiple of {heads}"
+            )
         self.heads, self.stride, self.mask_keys = heads, stride, mask_keys
         self.query = ConvProjection(dim, stride)
         self.key = ConvProjection(dim, stride)

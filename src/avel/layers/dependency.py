@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
+from avel.errors import check_choice
 from avel.layers.drop import NO_DROP, Residual
 from avel.layers.masked import MaskedConv1d
 from avel.layers.transformer import AttentionBlock
@@ -28,6 +29,7 @@ class DependencyBranches(nn.Module):
 
     def __init__(self, dim: int, *, residual: Residual, row_mask: RowMask) -> None:
         super().__init__()
+        check_choice("row_mask", row_mask, get_args(RowMask))
         self.row_mask = row_mask
         self.temporal = AttentionBlock(dim, 1, hidden=dim, residual=residual)
         self.cooccurrence = AttentionBlock(dim, 1, hidden=dim, residual=residual, mask_keys=False)

@@ -54,8 +54,9 @@ class MaskedDepthwiseConv1d(nn.Module):
     def __init__(self, dim: int, stride: int = 1) -> None:
         super().__init__()
         self.stride = stride
-        conv = nn.Conv2d(dim, dim, (1, 3), stride=(1, stride), padding=(0, 1), groups=dim, bias=False)
-        self.conv = conv.to(memory_format=torch.channels_last)  # as its gradient comes, which DDP asks for
+        self.conv = nn.Conv2d(dim, dim, (1, 3), stride=(1, stride), padding=(0, 1), groups=dim, bias=False)
+        # The gradient comes in this memory order, and DDP asks the weight to have the same.
+        self.conv.weight.data = self.conv.weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Convolve (N, T, D) with mask (N, T) or (N, 1) to (N, T / stride, D)."""

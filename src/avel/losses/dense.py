@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 import torch.distributed
 from torch import Tensor, nn
 
 from avel.batch import DensePrediction
+from avel.errors import check_choice
 from avel.losses.diou import centre_diou_loss
 from avel.losses.focal import sigmoid_focal_loss, smooth_labels
 from avel.segments.targets import DenseTargets, SameClass
@@ -33,6 +34,9 @@ class DenseLoss:
     initial_normalizer: float = 250.0
     normalizer_momentum: float = 0.9
     same_class: SameClass = "shortest"
+
+    def __post_init__(self) -> None:
+        check_choice("loss.same_class", self.same_class, get_args(SameClass))
 
 
 class DenseLosses(NamedTuple):

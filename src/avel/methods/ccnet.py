@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
 
 from avel.batch import Batch, DensePrediction
 from avel.decoding.dense import DenseDecoder
+from avel.errors import check_choice
 from avel.layers.attention import MaskedAttention
 from avel.layers.dependency import DependencyBranches, RowMask
 from avel.layers.drop import Residual
@@ -38,6 +39,7 @@ class TemporalConsistencyGate(nn.Module):
 
     def __init__(self, dim: int, heads: int, stride: int, *, mask: GateMask) -> None:
         super().__init__()
+        check_choice("gate_mask", mask, get_args(GateMask))
         self.norm_kv, self.norm_query = nn.LayerNorm(dim), nn.LayerNorm(dim)
         mask_keys = mask == "valid_keys" or stride == 1
         self.attention = MaskedAttention(dim, heads, stride=stride, mask_keys=mask_keys)

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from avel.batch import Batch, DensePrediction
 from avel.decoding.dense import Candidates, DenseDecoder, Detections, merge_windows
+from avel.errors import UserError
 from avel.events import Event, EventTable
 from avel.losses.dense import DenseCriterion, DenseLoss, DenseLosses
 from avel.metrics.mean_ap import DenseMeanAveragePrecision
@@ -70,7 +71,9 @@ class DenseLocalizer(LightningModule):
         self.num_classes, self.max_length, self.class_aware = num_classes, max_length, class_aware
         self.stride = 2 ** (levels - 1)
         if max_length % self.stride:
-            raise ValueError(f"max_length {max_length} must be a multiple of {self.stride} for {levels} levels")
+            raise UserError(
+                f"max_length={max_length}: {levels} pyramid levels need a multiple of {self.stride} (data.max_length)"
+            )
         self.ranges = default_ranges(levels)
         self.recipe = optimizer or OptimizerRecipe()
         self.criterion = DenseCriterion(loss or DenseLoss())

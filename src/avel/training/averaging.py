@@ -9,6 +9,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
+from avel.errors import check_choice
+
 
 class ExponentialMovingAverage(WeightAveraging):
     """Averages the weights, starting from the initial ones, after every optimizer step.
@@ -30,6 +32,7 @@ class ExponentialMovingAverage(WeightAveraging):
     def __init__(
         self, decay: float = 0.999, warmup: bool = True, validate: Literal["averaged", "raw"] = "averaged"
     ) -> None:
+        check_choice("validate", validate, ("averaged", "raw"))
         super().__init__(use_buffers=False, multi_avg_fn=self._update)
         self.decay = decay
         self.warmup = warmup

@@ -2,9 +2,11 @@ import pytest
 import torch
 
 from avel.batch import Batch, DensePrediction, Sample, TimeGrid, collate
+from avel.decoding.dense import DenseDecoder
 from avel.errors import UserError
 from avel.layers.heads import HeadConfig
 from avel.layers.pyramid import PyramidConfig
+from avel.losses.dense import DenseLoss
 from avel.methods.ccnet import CCNet
 from avel.methods.unav import UnAV
 from avel.tasks.checkpoint import load_method
@@ -131,6 +133,21 @@ def test_unav_leaves_one_padded_step_on_every_level(longest):
         assert length == 32 or length // 2**level > valid
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda: narrow(UnAV, row_mask="foo"), "row_mask=foo: unknown, choose one of per_video, released"),
+        (lambda: narrow(CCNet, gate_mask="foo"), "gate_mask=foo: unknown, choose one of valid_keys, released"),
+        (lambda: DenseDecoder(nms="hrd"), "decoder.nms=hrd: unknown, choose one of soft, hard, none"),
+        (lambda: DenseLoss(same_class="first"), "loss.same_class=first: unknown, choose one of shortest, last"),
+        (lambda: narrow(UnAV, pyramid=PyramidConfig(dim=5, heads=2)), "5 channels cannot be shared out to 2"),
+    ],
+)
+def test_unknown_options_are_refused(change, message):
+    with pytest.raises(UserError, match=message):
+        change()
+
+
 def test_a_length_that_does_not_fit_the_pyramid_is_refused():
-    with pytest.raises(ValueError, match="max_length 30 must be a multiple of 4 for 3 levels"):
+    with pytest.raises(UserError, match="max_length=30: 3 pyramid levels need a multiple of 4"):
         narrow(UnAV, max_length=30)
