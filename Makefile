@@ -20,17 +20,22 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 # One thread: the sizes are small, and more threads stall beside other busy processes.
+demo test test-all: export OMP_NUM_THREADS = 1
+
 demo: $(STAMP) ## make synthetic data, train a narrow CCNet on them, test it, predict (a few minutes)
 	$(BIN)/python scripts/make_synthetic.py unav100 --out data/synthetic --videos 300 --classes 10 --difficulty 0.3
-	OMP_NUM_THREADS=1 $(BIN)/python run.py experiment=ccnet_unav100 size=narrow paths.data_dir=data/synthetic trainer.max_epochs=15 untrained=true
-	$(BIN)/python scripts/draw_timeline.py "$$(ls -td logs/ccnet_unav100/*/ | head -1)" --out data/synthetic/timeline.svg
+	$(BIN)/python run.py experiment=ccnet_unav100 size=narrow paths.data_dir=data/synthetic trainer.max_epochs=15 untrained=true
+	run="$$(ls -td logs/ccnet_unav100/*/ | head -1)" && \
+	$(BIN)/python run.py experiment=ccnet_unav100 size=narrow paths.data_dir=data/synthetic stage=predict \
+		data.predict_split=validation ckpt_path="$${run}checkpoints/best.ckpt" && \
+	$(BIN)/python scripts/draw_timeline.py "$$run" --out data/synthetic/timeline.svg
 	@echo "Look at data/synthetic/timeline.svg, then go on in README.md: source $(BIN)/activate; python run.py"
 
 test: $(STAMP) ## run the fast tests (minutes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n 2
+	$(BIN)/python -m pytest -m 'not slow' -n 2
 
 test-all: $(STAMP) ## run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2
 
 lint: $(STAMP) ## check style, types and the import rules
 	$(BIN)/ruff check

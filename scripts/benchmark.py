@@ -20,7 +20,7 @@ from avel.metrics.mean_ap import DenseMeanAveragePrecision
 from avel.segments.nms import SuppressionRule, nms
 
 Row = tuple[str, Callable[[], object], float | None]
-"""What is measured, the work, and the milliseconds that released code takes for it on a 2-core x86-64 machine."""
+"""What is measured, the work, and the milliseconds that released code was measured to take for it on another day."""
 
 
 def metric_rows(annotations: Path | None) -> Iterator[Row]:
@@ -79,7 +79,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     machine = f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}, 1 thread"
-    table, results = Table("what", "best ms", "released ms", "times faster", title=machine), []
+    table, results = Table("what", "best ms", "released code, ms", "ratio", title=machine), []
     for name, work, released in (row for group in args.only for row in ROWS[group](args.annotations)):
         best = 1e3 * min(timeit.repeat(work, timer=time.process_time, number=1, repeat=args.repeats))
         results.append({"what": name, "best_ms": best, "released_ms": released})

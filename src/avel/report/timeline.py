@@ -73,6 +73,7 @@ def _x(seconds: float, duration: float) -> float:
 def _bar(svg: Element, event: Event, duration: float, y: float, colour: str, opacity: float) -> None:
     left, right = _x(event.start, duration), _x(event.end, duration)
     bar = _rect(svg, left, y, max(right - left, 1.5), BAR, colour, opacity)
+    bar.set("stroke", colour)  # an unsure event is pale, but its ends can be seen
     score = "" if event.score is None else f", score {event.score:.2f}"
     SubElement(bar, "title").text = f"{event.label}: {event.start:.2f}-{event.end:.2f} s{score}"
 
@@ -96,7 +97,7 @@ def _legend(svg: Element) -> None:
 def _rect(svg: Element, x: float, y: float, width: float, height: float, colour: str, opacity: float = 1.0) -> Element:
     box = {"x": x, "y": y, "width": width, "height": height}
     return SubElement(
-        svg, "rect", {k: f"{v:.1f}" for k, v in box.items()} | {"fill": colour, "opacity": f"{opacity:.2f}"}
+        svg, "rect", {k: f"{v:.1f}" for k, v in box.items()} | {"fill": colour, "fill-opacity": f"{opacity:.2f}"}
     )
 
 

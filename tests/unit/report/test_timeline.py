@@ -21,10 +21,10 @@ def test_events_are_drawn_where_and_as_sure_as_they_are():
     svg = draw_timeline("v", 20.0, annotated, predicted, min_score=0.1)
     assert bars(svg) == ["dog: 5.00-10.00 s", "dog: 5.50-9.00 s, score 0.75", "cow: 0.00-1.00 s, score 0.50"]
     rects = [r for r in ElementTree.fromstring(svg).iter(f"{SVG}rect") if r.find(f"{SVG}title") is not None]
-    first, second, third = ({k: float(r.get(k)) for k in ("x", "width", "opacity")} for r in rects)
+    first, second, third = ({k: float(r.get(k)) for k in ("x", "width", "fill-opacity")} for r in rects)
     assert abs(first["width"] / second["width"] - 5 / 3.5) < 0.01
     assert third["x"] < first["x"] < second["x"]
-    assert second["opacity"] == 0.75
+    assert second["fill-opacity"] == 0.75
 
 
 def test_rows_are_limited_and_names_are_shown_literally():
