@@ -16,7 +16,12 @@ def main() -> None:
     """Draw the picture and say where it is."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of a run that tested or predicted")
-    parser.add_argument("--split", default="test", help="RUN/predictions/SPLIT.json (default: %(default)s)")
+    parser.add_argument(
+        "--split",
+        choices=("train", "validation", "test"),
+        default="test",
+        help="RUN/predictions/SPLIT.json (default: %(default)s)",
+    )
     parser.add_argument("--video", help="id (default: the video with the most annotated classes)")
     parser.add_argument("--min-score", type=float, default=0.1, help="leave out less sure ones (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="SVG file to write")
@@ -30,9 +35,18 @@ def main() -> None:
 
 def draw(run: Path, split: str, video: str | None, min_score: float) -> str:
     """Read the run's predictions and its data set's annotations and draw one of their videos."""
-    predicted = EventTable.read_json(run / "predictions" / f"{split}.json").by_video()
-    data = instantiate(OmegaConf.load(run / "config.yaml").data, _convert_="all")
+    path = run / "predictions" / f"{split}.json"
+    try:
+        predicted = EventTable.read_json(path).by_video()
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path} cannot be read ({error}): {run} must be a run that tested or predicted") from None
+    config = OmegaConf.load(run / "config.yaml").data
+    if not config._target_.startswith("avel.data."):  # a run folder of others may name any code
+        raise UserError(f"{run / 'config.yaml'}: data._target_ is no data set of avel")
+    data = instantiate(config, _convert_="all")
     annotated = {entry.video: entry for entry in data.annotations.split(split) if entry.video in predicted}
+    if not annotated:
+        raise UserError(f"{run} has no predictions of annotated videos of the split {split}")
     if video is None:
         video = max(annotated, key=lambda name: (len(set(annotated[name].labels.tolist())), name))
     if video not in annotated:

@@ -78,7 +78,7 @@ class Batch:
         mask: (B, T) bool, True = valid.
         segments: (B, N, 2) float32 in snippets, zero behind a video's last event.
         labels: (B, N) int64, `NO_EVENT` behind a video's last event.
-        durations: (B,) float32 seconds.
+        durations: (B,) float64 seconds.
         grids: the B time grids.
     """
 
@@ -179,6 +179,6 @@ def collate(samples: Sequence[Sample]) -> Batch:
         mask=torch.arange(int(lengths.max())) < lengths[:, None],
         segments=pad_sequence([sample.segments for sample in samples], batch_first=True),
         labels=pad_sequence([sample.labels for sample in samples], batch_first=True, padding_value=NO_EVENT),
-        durations=torch.tensor([sample.duration for sample in samples], dtype=torch.float32),
+        durations=torch.tensor([sample.duration for sample in samples], dtype=torch.float64),
         grids=[sample.grid for sample in samples],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,12 +51,6 @@ class EventTable:
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events)
-
-    @classmethod
-    def concat(cls, tables: Iterable[EventTable]) -> EventTable:
-        """Join tables in order."""
-        tables = list(tables)
-        return cls([e for table in tables for e in table.events], [v for table in tables for v in table.videos])
 
     def by_video(self) -> dict[str, list[Event]]:
         """Group the events: video id -> its events, every id of `videos` present."""

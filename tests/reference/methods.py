@@ -11,7 +11,7 @@ from avel.decoding.dense import DenseDecoder
 from avel.layers.drop import AffineDropPath
 from avel.layers.heads import HeadConfig
 from avel.layers.pyramid import PyramidConfig
-from avel.losses.dense import DenseLoss
+from avel.losses.dense import DenseLossConfig
 from avel.methods.ccnet import CCNet
 from avel.methods.unav import UnAV
 from avel.segments.points import default_ranges
@@ -57,7 +57,7 @@ def arguments(method: str, config: dict[str, Any]) -> dict[str, Any]:
     return values | ({"gate_mask": "released"} if method == "ccnet" else {})
 
 
-def loss(config: dict[str, Any], **changes: Any) -> DenseLoss:
+def loss(config: dict[str, Any], **changes: Any) -> DenseLossConfig:
     train = config["train_cfg"]
     values = {
         "regression_weight": train["loss_weight"],
@@ -65,7 +65,7 @@ def loss(config: dict[str, Any], **changes: Any) -> DenseLoss:
         "initial_normalizer": train["init_loss_norm"],
         "same_class": "last",
     }
-    return DenseLoss(**values | changes)
+    return DenseLossConfig(**values | changes)
 
 
 def build(case: Case, *, row_mask: str = "per_video", kind: type | None = None, **changes: Any) -> DenseLocalizer:
@@ -134,6 +134,6 @@ def _batch(case: Case, visual: Tensor, audio: Tensor) -> Batch:
         mask=torch.arange(visual.shape[1]) < lengths[:, None],
         segments=torch.zeros(count, 0, 2),
         labels=torch.zeros(count, 0, dtype=torch.int64),
-        durations=case.tensors.get("in.duration", torch.full((count,), 1e8)).float(),
+        durations=case.tensors.get("in.duration", torch.full((count,), 1e8)).double(),
         grids=[grid] * count,
     )

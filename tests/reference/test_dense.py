@@ -190,7 +190,9 @@ def test_training_steps(case, tmp_path):
     for prefix, state in (("final.", history.raw), ("ema.", method.state_dict())):
         reference = case.select(prefix)
         assert reference
-        for name, value in methods.official.convert(reference, methods.TABLES[case.method], state).items():
+        for name, value in methods.official.convert(
+            reference, methods.TABLES[case.method], state, partial=True
+        ).items():
             assert_close(state[name], value, rtol=case.tolerance["rtol"], atol=2e-4, msg=f"{prefix}{name}")
 
 

@@ -1,4 +1,4 @@
-"""Numbers of five released evaluators; each is our metric under a named protocol."""
+"""Numbers of five released evaluators; each is our metric under a named rules."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import torch
 
 from avel.metrics.functional import dense_average_precision
 from avel.metrics.mean_ap import DenseMeanAveragePrecision
-from avel.metrics.protocol import RELEASED_PROTOCOLS, Protocol
+from avel.metrics.rules import RELEASED_RULES, EvaluationRules
 from avel.metrics.tables import Events, Predictions
 from tests.reference.loader import Case, find_cases
 
@@ -26,12 +26,12 @@ RESULTS = [
 ]
 
 
-def protocol_of(implementation: str) -> Protocol:
+def protocol_of(implementation: str) -> EvaluationRules:
     evaluator, *variants = implementation.split("_")
-    protocol = RELEASED_PROTOCOLS[evaluator]
+    rules = RELEASED_RULES[evaluator]
     for variant in variants:
-        protocol = replace(protocol, **VARIANTS[variant])
-    return protocol
+        rules = replace(rules, **VARIANTS[variant])
+    return rules
 
 
 def tables(case: Case) -> tuple[Predictions, Events]:
@@ -70,7 +70,7 @@ def test_functional_gives_the_published_digits(case, implementation, grid):
         num_classes=case.config["n_classes"],
         tiou_thresholds=case.tensors[f"thresholds.{grid}"],
         recall_k=case.config["top_k"],
-        protocol=protocol_of(implementation),
+        rules=protocol_of(implementation),
     )
 
     def check(name, actual, key=f"{implementation}.{grid}"):
@@ -92,7 +92,7 @@ def test_class_gives_the_published_digits(case, implementation, grid):
         num_classes=case.config["n_classes"],
         tiou_thresholds=case.tensors[f"thresholds.{grid}"].tolist(),
         recall_k=case.config["top_k"],
-        protocol=protocol_of(implementation),
+        rules=protocol_of(implementation),
     )
     preds, target = by_video(case)
     for start in range(0, len(preds), 5):

@@ -34,11 +34,3 @@ def test_the_submission_layout_is_activitynets():
     }
     assert set(document) == {"version", "results", "external_data"}
     assert json.dumps(document)
-
-
-def test_tables_join_in_order():
-    first, second = EventTable([Event("a", 0, 1, "x")]), EventTable([Event("b", 0, 1, "x")], ["c"])
-    joined = EventTable.concat([first, second])
-    assert [event.video for event in joined] == ["a", "b"]
-    assert joined.videos == ["a", "c", "b"]
-    assert len(joined) == 2

@@ -13,6 +13,9 @@ from torch import Tensor
 
 Table = list[tuple[str, str]]
 
+OURS_ALONE = {"criterion.normalizer"}
+"""Tensors that released checkpoints do not hold: their code loses the loss normalizer on resume."""
+
 BLOCK: Table = [
     (r"\.ln11\.", ".norm_kv."),
     (r"\.ln12\.", ".norm_query."),
@@ -87,20 +90,23 @@ def rename(name: str, table: Table) -> str:
     return re.sub(r"\{(\d+)\+1\}", lambda match: str(int(match[1]) + 1), name)
 
 
-def convert(released: Mapping[str, Tensor], table: Table, ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def convert(
+    released: Mapping[str, Tensor], table: Table, ours: Mapping[str, Tensor], *, partial: bool = False
+) -> dict[str, Tensor]:
     """Translate a released state dict.
 
     Args:
         released: tensors under the released names.
         table: `UNAV` or `CCNET`.
         ours: a state dict of our module of the same size, for the shapes.
+        partial: accept that `released` lacks some of our tensors.
 
     Returns:
         Tensors under our names, in our shapes; load them with `load_state_dict(..., strict=False)`, because the loss
         normalizer is ours alone.
 
     Raises:
-        KeyError: a name has no counterpart.
+        KeyError: a released tensor has no counterpart, two have the same, or one of ours has none.
         ValueError: a tensor has another size than ours.
     """
     state = {}
@@ -111,5 +117,10 @@ def convert(released: Mapping[str, Tensor], table: Table, ours: Mapping[str, Ten
         shape = ours[target].shape
         if [n for n in tensor.shape if n != 1] != [n for n in shape if n != 1]:
             raise ValueError(f"released tensor {name} has shape {tuple(tensor.shape)}, {target} {tuple(shape)}")
+        if target in state:
+            raise KeyError(f"released tensor {name} is the second one for {target}")
         state[target] = tensor.reshape(shape)
+    missing = ours.keys() - state.keys() - OURS_ALONE
+    if missing and not partial:
+        raise KeyError(f"the released tensors lack {len(missing)} of ours, such as {min(missing)}")
     return state

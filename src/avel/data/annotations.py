@@ -38,6 +38,7 @@ TOLERANCE = 0.5
 LONGEST = 1e9
 """Seconds; no time in a video reaches it, and neither NaN nor infinity is below it."""
 
+Names = dict[int, tuple[str, str]]  # label id -> class name and the first video that has it
 Notes = defaultdict[str, list[str]]  # what was mended -> the videos that it happened to
 
 
@@ -93,7 +94,7 @@ def read_annotations(path: Path, *, num_classes: int | None = None) -> Annotatio
     """
     database = read_database(path)
     notes: Notes = defaultdict(list)
-    names: dict[int, str] = {}
+    names: Names = {}
     videos = []
     for video, entry in database.items():
         try:
@@ -112,7 +113,7 @@ def read_database(path: Path) -> dict[str, Any]:
         UserError: the file is missing, is not JSON, has an id twice or has no "database".
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique_keys)
+        document = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_unique_keys)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
@@ -131,7 +132,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _read_video(video: str, entry: Any, names: dict[int, str], notes: Notes) -> VideoAnnotation:
+def _read_video(video: str, entry: Any, names: Names, notes: Notes) -> VideoAnnotation:
     if video in {"", ".", ".."} or any(character in video for character in "/\\\0"):
         raise ValueError("the id must be a plain name: it becomes part of file names")
     subset = str(_get(entry, "subset"))
@@ -143,7 +144,7 @@ def _read_video(video: str, entry: Any, names: dict[int, str], notes: Notes) -> 
     rows = _get(entry, "annotations")
     if not isinstance(rows, list):
         raise ValueError('"annotations" must be a list')
-    labels = [_read_label(row, names) for row in rows]
+    labels = [_read_label(row, video, names) for row in rows]
     spans = [_read_segment(row, duration, video, notes) for row in rows]
     events = [(span, label) for span, label in zip(spans, labels, strict=True) if span is not None]
     if not events:
@@ -157,14 +158,15 @@ def _read_video(video: str, entry: Any, names: dict[int, str], notes: Notes) -> 
     )
 
 
-def _read_label(row: Any, names: dict[int, str]) -> int:
+def _read_label(row: Any, video: str, names: Names) -> int:
     label, name = _get(row, "label_id"), _get(row, "label")
     if not isinstance(label, int) or isinstance(label, bool) or label < 0:
         raise ValueError(f"unknown label_id {label!r}: must be an integer from 0")
     if not isinstance(name, str):
         raise ValueError(f"label {name!r} must be a string")
-    if names.setdefault(label, name) != name:
-        raise ValueError(f"label_id {label} is {name!r} here and {names[label]!r} before")
+    known, first = names.setdefault(label, (name, video))
+    if known != name:
+        raise ValueError(f"label_id {label} is {name!r} here and {known!r} in video {first!r}")
     return label
 
 
@@ -198,7 +200,8 @@ def _number(value: Any, name: str) -> float:
     raise ValueError(f"{name} {value!r} must be a finite number of seconds")
 
 
-def _class_names(path: Path, names: dict[int, str], num_classes: int | None) -> tuple[str, ...]:
+def _class_names(path: Path, first_seen: Names, num_classes: int | None) -> tuple[str, ...]:
+    names = {label: name for label, (name, _) in first_seen.items()}
     if len(set(names.values())) < len(names):
         name, count = Counter(names.values()).most_common(1)[0]
         ids = sorted(label for label in names if names[label] == name)
@@ -207,13 +210,14 @@ def _class_names(path: Path, names: dict[int, str], num_classes: int | None) -> 
         raise UserError(f"{path}: has no events")
     if num_classes is not None and max(names) >= num_classes:
         raise UserError(
-            f"{path}: unknown label_id {max(names)} ({names[max(names)]!r}),"
+            f"{path}: video {first_seen[max(names)][1]!r}: unknown label_id {max(names)} ({names[max(names)]!r}),"
             f" data.num_classes is {num_classes}: set that to null to take it from the file"
         )
     if num_classes is None and max(names) >= len(names):
         gap = next(label for label in range(len(names)) if label not in names)
         raise UserError(
-            f"{path}: label ids go up to {max(names)} but no event has {gap}:"
-            f" re-number them 0..{len(names) - 1}, or set data.num_classes if classes may lack events"
+            f"{path}: video {first_seen[max(names)][1]!r} has label_id {max(names)} ({names[max(names)]!r}),"
+            f" but no event has {gap}: correct it, re-number the classes 0..{len(names) - 1},"
+            " or set data.num_classes if classes may lack events"
         )
     return tuple(names.get(label, f"class {label}") for label in range(num_classes or len(names)))

@@ -24,8 +24,6 @@ class DatasetFacts:
         visual_dim: channels of the visual features.
         audio_dim: channels of the audio features.
         max_length: snippets that training samples have at most.
-        hop: seconds between two snippets.
-        class_names: C names, by class id.
         videos: split -> number of annotated videos.
     """
 
@@ -33,8 +31,6 @@ class DatasetFacts:
     visual_dim: int
     audio_dim: int
     max_length: int
-    hop: float
-    class_names: tuple[str, ...]
     videos: dict[str, int]
 
 

@@ -125,8 +125,8 @@ class FeatureFolder:
             UserError: none has.
         """
         absent = set(self.missing(videos))
-        present = (video for video in videos if video not in absent)
-        return next(present, None) or self.require(videos)[0]
+        present = [video for video in videos if video not in absent]
+        return (present or self.require(videos))[0]
 
     def require(self, videos: Sequence[str], *, allow_missing: bool = False) -> list[str]:
         """Return the videos that have all their files.
@@ -142,7 +142,8 @@ class FeatureFolder:
         if not missing:
             return list(videos)
         if not allow_missing or len(missing) == len(videos):
-            raise UserError(f"{self._describe(missing, len(videos))}\n{self.hint}".rstrip())
+            leave_out = "" if len(missing) == len(videos) else "Or leave them out: data.allow_missing=true\n"
+            raise UserError(f"{self._describe(missing, len(videos))}\n{leave_out}{self.hint}".rstrip())
         warnings.warn(f"{self._describe(missing, len(videos))}; left out", stacklevel=2)
         absent = set(missing)
         return [video for video in videos if video not in absent]
@@ -157,8 +158,10 @@ class FeatureFolder:
         for video, shape in shapes.items():
             if (shape.visual_dim, shape.audio_dim) != (visual_dim, audio_dim):
                 raise UserError(
-                    f"{self.folder}: visual and audio features of video {video!r} are {shape.visual_dim} and"
-                    f" {shape.audio_dim} wide, of others {visual_dim} and {audio_dim}: replace its files"
+                    f"{self.folder}: visual and audio features of video {video!r}"
+                    f" ({', '.join(path.name for paths in self._paths(video) for path in paths)}) are"
+                    f" {shape.visual_dim} and {shape.audio_dim} wide, of others {visual_dim} and {audio_dim}:"
+                    " extract or download them again"
                 )
         uneven = [(video, shape) for video, shape in shapes.items() if shape.is_uneven]
         if uneven:
@@ -213,6 +216,8 @@ def read_npy_shape(path: Path) -> tuple[int, int]:
     try:
         with path.open("rb") as file:
             version = np.lib.format.read_magic(file)
+            if version not in HEADER_READERS:
+                raise ValueError(f"format version {version} is not supported, save it again with numpy.save")
             shape, _, dtype = HEADER_READERS[version](file)
             missing = file.tell() + dtype.itemsize * math.prod(shape) - os.fstat(file.fileno()).st_size
     except Exception as error:  # numpy answers damaged headers with half a dozen kinds of errors
@@ -225,7 +230,9 @@ def read_npy_shape(path: Path) -> tuple[int, int]:
 
 def _check(path: Path, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
     if len(shape) != 2 or not np.issubdtype(dtype, np.floating):
-        raise UserError(f"{path}: must be a float matrix (snippets, channels), is {dtype} of shape {shape}")
+        raise UserError(
+            f"{path}: must be a float matrix (snippets, channels), is {dtype} of shape {shape}: save it as float32"
+        )
     if 0 in shape:
         raise UserError(f"{path}: is empty (shape {shape}): extract or download this file again")
 

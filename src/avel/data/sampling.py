@@ -76,7 +76,7 @@ class ResumableLoader(DataLoader[Any]):
 
     def state_dict(self) -> dict[str, int]:
         """Return the epoch and the number of its batches that were handed out."""
-        return {"epoch": self._epoch, "batches": self.handed_out}
+        return {"epoch": self._epoch, "batches": self.handed_out, "step_size": self._step_size}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Continue behind the last batch that was handed out, if the saved epoch is the next to be drawn."""
@@ -95,6 +95,11 @@ class ResumableLoader(DataLoader[Any]):
             raise UserError(str(error).rpartition("avel.errors.UserError: ")[2].rstrip()) from None
 
     @property
+    def _step_size(self) -> int:
+        ranks = self.sampler.num_replicas if isinstance(self.sampler, EpochSampler) else 1
+        return (self.batch_size or 0) * ranks
+
+    @property
     def _epoch(self) -> int:
         # Lightning puts a plain sequential sampler here for `overfit_batches` and for prediction
         return self.sampler.epoch if isinstance(self.sampler, EpochSampler) else 0
@@ -103,6 +108,11 @@ class ResumableLoader(DataLoader[Any]):
         state, self.resume = self.resume, None
         if state is None or state["epoch"] != self._epoch or self.batch_size is None:
             return 0
+        if state["step_size"] != self._step_size and 0 < state["batches"] < len(self):
+            raise UserError(
+                f"the checkpoint was written in the middle of an epoch with {state['step_size']} videos per step on all"
+                f" ranks, now there are {self._step_size}: keep data.loader.batch_size and trainer.devices to resume it"
+            )
         sampler: Any = self.sampler
         sampler.skip = state["batches"] * self.batch_size
         return state["batches"]

@@ -20,6 +20,7 @@ from avel.data.features import FAMILIES
 from avel.data.planting import Planter
 from avel.data.synthetic_annotations import choose_subset, draw_database
 from avel.errors import UserError
+from avel.files import whole_file
 
 FORMAT = 1
 """Changes whenever the same options give other files."""
@@ -88,13 +89,13 @@ def write_unav100(root: Path, options: SyntheticOptions, *, workers: int = 1, fo
         The feature files that were written.
 
     Raises:
-        UserError: the options ask for something impossible, or `root` holds other data. Data that was not
-            made up is never touched, whatever `force` says.
+        UserError: the options ask for something impossible, or `root` holds other data. A folder that was not
+            made up is never touched, whatever `force` says; in one that was, all feature files are replaced.
     """
     database = _database(options)
     _claim(root, options.manifest(), force=force)
     path = root / "annotations" / "unav100_annotations.json"
-    write_atomically(path, json.dumps({"version": "unav100", "database": database}).encode())
+    _write(path, json.dumps({"version": "unav100", "database": database}).encode())
     annotations = read_annotations(path)
     planter = Planter(
         class_names=annotations.class_names,
@@ -109,14 +110,6 @@ def write_unav100(root: Path, options: SyntheticOptions, *, workers: int = 1, fo
         jobs = pool.map(write, annotations.videos)
         written = [*track(jobs, description="Planting events", total=len(annotations.videos))]
     return [path for paths in written for path in paths]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all; its folder is created."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 def _database(options: SyntheticOptions) -> dict[str, Any]:
@@ -139,10 +132,15 @@ def _claim(root: Path, manifest: dict[str, Any], *, force: bool) -> None:
         if not force:
             raise UserError(f"{root}: was made up with other options: choose another folder, or --force")
         # until all old files are gone the manifest equals no options, or a killed run would look complete
-        write_atomically(path, b"{}")
+        _write(path, b"{}")
         for file in (root / "av_features").glob("*.npy"):
             file.unlink()
-    write_atomically(path, _encode(manifest).encode())
+    _write(path, _encode(manifest).encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def _encode(manifest: dict[str, Any]) -> str:
@@ -161,7 +159,7 @@ def _write_video(root: Path, features: str, planter: Planter, annotation: VideoA
         *np.array_split(audio, len(family.audio), axis=1),
     ]
     for path, part in zip(paths, parts, strict=True):
-        write_atomically(path, _npy(part))
+        _write(path, _npy(part))
     return paths
 
 

@@ -42,6 +42,11 @@ class LoaderOptions:
     eval_batch_size: int = 16
     num_workers: int = 0
 
+    def __post_init__(self) -> None:
+        for name, least in (("batch_size", 1), ("eval_batch_size", 1), ("num_workers", 0)):
+            if not isinstance(value := getattr(self, name), int) or value < least:
+                raise UserError(f"data.loader.{name}={value}: give a whole number from {least} on")
+
 
 class UnAV100(LightningDataModule):
     """UnAV-100 with precomputed features.
@@ -92,12 +97,16 @@ class UnAV100(LightningDataModule):
         check_choice("data.features", features, FAMILIES)
         check_choice("data.modality", modality, MODALITIES)
         check_choice("data.predict_split", predict_split, SPLITS)
+        stated = {"num_classes": num_classes, "visual_dim": visual_dim, "audio_dim": audio_dim}
+        for name, number in (stated | {"max_length": max_length}).items():
+            if number is not None and (not isinstance(number, int) or number < 1):
+                raise UserError(f"data.{name}={number}: give a whole number from 1 on, or null")
         self.root = Path(root)
         self.features = FeatureFolder(self.root / "av_features", FAMILIES[features], HINT)
         self.modality = modality
         self._videos: dict[str, list[VideoAnnotation]] = {}
         self.max_length = max_length or FAMILIES[features].max_length
-        self.stated = {"num_classes": num_classes, "visual_dim": visual_dim, "audio_dim": audio_dim}
+        self.stated = stated
         self.crop = crop or RandomCrop()
         self.loader = loader or LoaderOptions()
         self.seed = seed
@@ -134,8 +143,6 @@ class UnAV100(LightningDataModule):
             visual_dim=shape.visual_dim,
             audio_dim=shape.audio_dim,
             max_length=self.max_length,
-            hop=self.features.family.grid.hop,
-            class_names=self.annotations.class_names,
             videos={split: len(self.annotations.split(split)) for split in SPLITS},
         )
 

@@ -62,10 +62,10 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """The events found in one video, best first.
+    """The events found in one video, best first (in the order of the candidates without NMS).
 
     Attributes:
-        segments: (K, 2) in seconds.
+        segments: (K, 2) float64 in seconds.
         scores: (K,).
         labels: (K,) class ids.
     """
@@ -95,7 +95,7 @@ class DenseDecoder:
         pre_nms_threshold: a candidate's probability must be above.
         pre_nms_topk: candidates kept per pyramid level and video.
         min_length: a candidate's length in snippets must be above.
-        nms: "soft" (Gaussian), "hard" or "none" (all candidates in their order).
+        nms: "soft" (Gaussian), "hard" or "none": all candidates in their order, whatever `min_score` and `max_events`.
         per_class: suppress within classes; otherwise over all classes together.
         sigma: width of soft-NMS: an overlap multiplies a score by exp(-tIoU^2 / sigma).
         iou_threshold: overlap from which hard NMS removes.
@@ -159,7 +159,8 @@ class DenseDecoder:
         detections = []
         for row, (grid, duration) in enumerate(zip(grids, durations, strict=True)):
             keep = valid[row]
-            seconds = grid.to_seconds(segments[row, keep]).clamp(min=0).minimum(duration)
+            # in float64, or rounding could end an event behind its video
+            seconds = grid.to_seconds(segments[row, keep].double()).clamp(min=0).minimum(duration)
             detections.append(Detections(seconds, scores[row, keep], labels[row, keep]))
         return detections
 

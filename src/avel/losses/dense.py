@@ -17,7 +17,7 @@ from avel.segments.targets import DenseTargets, SameClass
 
 
 @dataclass(frozen=True, slots=True)
-class DenseLoss:
+class DenseLossConfig:
     """Weights and normalization of the dense objective.
 
     Attributes:
@@ -59,7 +59,7 @@ class DenseCriterion(nn.Module):
 
     normalizer: Tensor
 
-    def __init__(self, config: DenseLoss) -> None:
+    def __init__(self, config: DenseLossConfig) -> None:
         super().__init__()
         self.config = config
         self.register_buffer("normalizer", torch.tensor(float(config.initial_normalizer)))

@@ -19,7 +19,7 @@ from avel.layers.heads import ClassificationHead, HeadConfig, RegressionHead
 from avel.layers.masked import MaskedConv1d, max_pool
 from avel.layers.pyramid import AudioVisualPyramid, PyramidConfig
 from avel.layers.transformer import AttentionBlock
-from avel.losses.dense import DenseLoss
+from avel.losses.dense import DenseLossConfig
 from avel.tasks.dense import DenseLocalizer
 from avel.training.optim import OptimizerRecipe
 
@@ -121,6 +121,7 @@ class GranularityCollaboration(nn.Module):
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
+        # four and one heads whatever the pyramid has, as in the released code
         self.coarse_to_fine = AttentionBlock(dim, 4, residual=residual)
         self.levels = nn.ModuleList(
             GranularityLevel(length, dim, num_classes, hidden, residual=residual, coarse_length=coarse)
@@ -189,7 +190,7 @@ class CCNet(DenseLocalizer):
         row_mask: RowMask = "per_video",
         gate_mask: GateMask = "valid_keys",
         optimizer: OptimizerRecipe | None = None,
-        loss: DenseLoss | None = None,
+        loss: DenseLossConfig | None = None,
         decoder: DenseDecoder | None = None,
     ) -> None:
         pyramid, head = pyramid or PyramidConfig(), head or HeadConfig()

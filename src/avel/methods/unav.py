@@ -9,7 +9,7 @@ from avel.decoding.dense import DenseDecoder
 from avel.layers.dependency import DependencyBlock, RowMask
 from avel.layers.heads import ClassificationHead, HeadConfig, RegressionHead
 from avel.layers.pyramid import AudioVisualPyramid, PyramidConfig
-from avel.losses.dense import DenseLoss
+from avel.losses.dense import DenseLossConfig
 from avel.tasks.dense import DenseLocalizer
 from avel.training.optim import OptimizerRecipe
 
@@ -52,7 +52,7 @@ class UnAV(DenseLocalizer):
         neck_dim: int | None = 128,
         row_mask: RowMask = "per_video",
         optimizer: OptimizerRecipe | None = None,
-        loss: DenseLoss | None = None,
+        loss: DenseLossConfig | None = None,
         decoder: DenseDecoder | None = None,
     ) -> None:
         pyramid, head = pyramid or PyramidConfig(), head or HeadConfig()

@@ -1,6 +1,6 @@
 """Average precision and recall of dense event localization, as pure functions of flat tables.
 
-Conventions (ActivityNet protocol, Caba Heilbron et al., CVPR 2015):
+Conventions (ActivityNet, Caba Heilbron et al., CVPR 2015):
 
 * Predictions of one class, over all videos, are visited in descending score. Each takes, for every tIoU threshold
   separately, the event of its video and class with the highest tIoU, if that reaches the threshold (equality counts).
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from avel.metrics.protocol import DEFAULT_PROTOCOL, Protocol, clean_events, collide
+from avel.metrics.rules import DEFAULT_RULES, EvaluationRules, clean_events, collide
 from avel.metrics.tables import Events, Predictions, flip, group_of, lexsort, ragged_ranges, rank_within
 from avel.segments.ops import tiou
 
@@ -55,7 +55,7 @@ def dense_average_precision(
     num_classes: int,
     tiou_thresholds: Tensor,
     recall_k: Sequence[int] = (1, 5),
-    protocol: Protocol = DEFAULT_PROTOCOL,
+    rules: EvaluationRules = DEFAULT_RULES,
 ) -> DenseScores:
     """Average precision per class and tIoU threshold, and recall@k.
 
@@ -65,20 +65,20 @@ def dense_average_precision(
         num_classes: C; labels lie in [0, C).
         tiou_thresholds: (T,) float64 in (0, 1].
         recall_k: the K values of k.
-        protocol: rules on which evaluators differ.
+        rules: rules on which evaluators differ.
 
     Returns:
         AP (C, T), recall (T, K, C) and the number of kept events (C,).
     """
-    events = clean_events(events, num_classes=num_classes, protocol=protocol)
+    events = clean_events(events, num_classes=num_classes, rules=rules)
     num_events = events.labels.bincount(minlength=num_classes)
-    if protocol.absent_classes == "collide":
+    if rules.absent_classes == "collide":
         predictions = predictions._replace(labels=collide(predictions.labels, num_events))
-    if protocol.ties == "later":
+    if rules.ties == "later":
         predictions, events = flip(predictions), flip(events)
     order = lexsort(predictions.labels, -predictions.scores)
     num_predictions = predictions.labels.bincount(minlength=num_classes)
-    pairs = _pair(predictions, order, events, num_classes, protocol)
+    pairs = _pair(predictions, order, events, num_classes, rules)
     found = _match(pairs, tiou_thresholds, len(events.labels))
     return DenseScores(
         torch.stack([_average_precision(rank, num_predictions, num_events) for rank in found], dim=1),
@@ -87,7 +87,7 @@ def dense_average_precision(
     )
 
 
-def _pair(predictions: Predictions, order: Tensor, events: Events, num_classes: int, protocol: Protocol) -> _Pairs:
+def _pair(predictions: Predictions, order: Tensor, events: Events, num_classes: int, rules: EvaluationRules) -> _Pairs:
     """Put each prediction beside the events of its video and class; `order` ranks the predictions."""
     rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
     event_group, event_order = group_of(events, num_classes).sort(stable=True)
@@ -103,7 +103,7 @@ def _pair(predictions: Predictions, order: Tensor, events: Events, num_classes: 
 
     a, b = predictions.segments.index_select(0, prediction), events.segments.index_select(0, event)
     overlap = tiou(a[:, None], b[:, None]).flatten()
-    if protocol.empty_pairs == "match":
+    if rules.empty_pairs == "match":
         overlap[(a[:, 0] == a[:, 1]) & (b[:, 0] == b[:, 1])] = torch.inf
     pairs = _Pairs(rank[prediction], event, overlap, (rank_within(first) // count)[owner])
     touching = overlap.nonzero().squeeze(1)

@@ -14,7 +14,7 @@ from torchmetrics.utilities import dim_zero_cat
 
 from avel.errors import UserError
 from avel.metrics.functional import dense_average_precision
-from avel.metrics.protocol import DEFAULT_PROTOCOL, Protocol
+from avel.metrics.rules import DEFAULT_RULES, EvaluationRules
 from avel.metrics.tables import Events, Predictions, ragged_ranges
 
 UNAV100_TIOU_THRESHOLDS = tuple(np.linspace(0.1, 0.9, 9).tolist())
@@ -35,7 +35,7 @@ class DenseMeanAveragePrecision(Metric):
         num_classes: C; labels lie in [0, C).
         tiou_thresholds: the grid of T thresholds in (0, 1]; the default is that of UnAV-100.
         recall_k: the k of recall@k.
-        protocol: rules on which released evaluators differ (`avel.metrics.protocol.RELEASED_PROTOCOLS`).
+        rules: rules on which released evaluators differ (`avel.metrics.rules.RELEASED_RULES`).
     """
 
     is_differentiable = False
@@ -54,7 +54,7 @@ class DenseMeanAveragePrecision(Metric):
         num_classes: int,
         tiou_thresholds: Sequence[float] = UNAV100_TIOU_THRESHOLDS,
         recall_k: Sequence[int] = (1, 5),
-        protocol: Protocol = DEFAULT_PROTOCOL,
+        rules: EvaluationRules = DEFAULT_RULES,
     ) -> None:
         super().__init__()
         if not all(0 < threshold <= 1 for threshold in tiou_thresholds):
@@ -62,7 +62,7 @@ class DenseMeanAveragePrecision(Metric):
         self.num_classes = num_classes
         self.tiou_thresholds = tuple(tiou_thresholds)
         self.recall_k = tuple(recall_k)
-        self.protocol = protocol
+        self.rules = rules
         self.set_dtype(torch.float64)  # a rank without data contributes empty states of this type
         for state in ("videos", "num_predictions", "num_events", "predictions", "events"):
             self.add_state(state, default=[], dist_reduce_fx="cat")
@@ -112,7 +112,7 @@ class DenseMeanAveragePrecision(Metric):
             num_classes=self.num_classes,
             tiou_thresholds=self._numbers(self.tiou_thresholds),
             recall_k=self.recall_k,
-            protocol=self.protocol,
+            rules=self.rules,
         )
         recall = {f"recall@{k}": scores.recall[:, i].nanmean() for i, k in enumerate(self.recall_k)}
         return {

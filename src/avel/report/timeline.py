@@ -39,22 +39,7 @@ def draw_timeline(
     by_start = [e.label for e in sorted(annotated, key=lambda e: e.start)]
     labels = list(dict.fromkeys([*by_start, *(e.label for e in reversed(shown))]))[:rows]
 
-    height = TOP + ROW * len(labels) + 34
-    svg = Element(
-        "svg",
-        {
-            "xmlns": "http://www.w3.org/2000/svg",
-            "viewBox": f"0 0 {WIDTH} {height}",
-            "font-family": "system-ui, sans-serif",
-            "font-size": "13",
-            "role": "img",
-        },
-    )
-    SubElement(svg, "title").text = f"Events of {video}"
-    _rect(svg, 0, 0, WIDTH, height, PAPER)
-    _text(svg, 16, 24, video, weight="600")
-    _legend(svg)
-    _axis(svg, duration, height)
+    svg = _frame(video, duration, TOP + ROW * len(labels) + 34)
     for index, label in enumerate(labels):
         y = TOP + ROW * index
         _text(svg, NAME_WIDTH - 10, y + ROW / 2 + 4, label, anchor="end")
@@ -64,6 +49,18 @@ def draw_timeline(
             _bar(svg, event, duration, y + 6 + BAR, PREDICTED[index % len(PREDICTED)], event.score or 0)
     ElementTree.indent(svg)
     return ElementTree.tostring(svg, encoding="unicode")
+
+
+def _frame(video: str, duration: float, height: float) -> Element:
+    """Title, legend and time axis."""
+    style = {"font-family": "system-ui, sans-serif", "font-size": "13", "role": "img"}
+    svg = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {WIDTH} {height}"} | style)
+    SubElement(svg, "title").text = f"Events of {video}"
+    _rect(svg, 0, 0, WIDTH, height, PAPER)
+    _text(svg, 16, 24, video, weight="600")
+    _legend(svg)
+    _axis(svg, duration, height)
+    return svg
 
 
 def _x(seconds: float, duration: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any, Protocol, cast
 
 import torch
@@ -14,12 +16,12 @@ from avel.batch import Batch, DensePrediction
 from avel.decoding.dense import Candidates, DenseDecoder, Detections, merge_windows
 from avel.errors import UserError
 from avel.events import Event, EventTable
-from avel.losses.dense import DenseCriterion, DenseLoss, DenseLosses
+from avel.losses.dense import DenseCriterion, DenseLossConfig, DenseLosses
 from avel.metrics.mean_ap import DenseMeanAveragePrecision
 from avel.segments.points import default_ranges, pyramid_points
 from avel.segments.targets import assign_targets
 from avel.segments.windows import window_starts
-from avel.tasks.checkpoint import plain_arguments
+from avel.tasks.loading import plain_arguments
 from avel.training.optim import OptimizerRecipe, build_optimizer
 from avel.training.schedulers import warmup_cosine
 
@@ -64,7 +66,7 @@ class DenseLocalizer(LightningModule):
         levels: int,
         class_aware: bool,
         optimizer: OptimizerRecipe | None,
-        loss: DenseLoss | None,
+        loss: DenseLossConfig | None,
         decoder: DenseDecoder | None,
     ) -> None:
         super().__init__()
@@ -76,7 +78,7 @@ class DenseLocalizer(LightningModule):
             )
         self.ranges = default_ranges(levels)
         self.recipe = optimizer or OptimizerRecipe()
-        self.criterion = DenseCriterion(loss or DenseLoss())
+        self.criterion = DenseCriterion(loss or DenseLossConfig())
         self.decoder = decoder or DenseDecoder()
         self.metric: DenseMeanAveragePrecision | None = None
         self.results: dict[str, float] = {}
@@ -121,7 +123,9 @@ class DenseLocalizer(LightningModule):
         """AdamW with a learning rate that changes at every step."""
         optimizer = build_optimizer(self, self.recipe)
         total = int(self.trainer.estimated_stepping_batches)
-        warmup = round(total * self.recipe.warmup_epochs / (self.trainer.max_epochs or 1))
+        self.trainer.fit_loop.setup_data()  # the line above may do without the loaders
+        per_epoch = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
+        warmup = self.recipe.warmup_epochs * per_epoch
         scheduler = warmup_cosine(optimizer, warmup, total, self.recipe.min_lr)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
@@ -238,8 +242,10 @@ class DenseLocalizer(LightningModule):
     def _report(self, prefix: str) -> None:
         assert self.metric is not None
         values = self.metric.compute()
+        if values["map"].isnan():
+            warnings.warn(f"no video of the {prefix} split has an event: there is nothing to score", stacklevel=2)
         self.ap = values["ap"].cpu()
-        self.results = {f"{prefix}/{k}": float(v) for k, v in values.items() if v.numel() == 1}
+        self.results = {f"{prefix}/{k}": float(v) for k, v in values.items() if v.dim() == 0}
         for threshold, value in zip(self.data.tiou_grid, values["map_per_tiou"], strict=True):
             self.results[f"{prefix}/map@{threshold:.2f}"] = float(value)
         for name, value in self.results.items():

@@ -1,1 +1,1 @@
-"""Optimizers, schedules and weight averaging."""
+"""What a training needs around its method: optimizer, schedule, averaging, checkpoints, run folder, console."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from torch import nn
 from torch.optim import AdamW
 
+from avel.errors import UserError
+
 
 @dataclass(frozen=True, slots=True)
 class OptimizerRecipe:
@@ -29,6 +31,11 @@ class OptimizerRecipe:
     warmup_epochs: int = 5
     min_lr: float = 1e-8
     clip_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "weight_decay", "eps", "warmup_epochs", "min_lr", "clip_norm"):
+            if not isinstance(value := getattr(self, name), int | float) or value < 0:
+                raise UserError(f"method.optimizer.{name}={value}: give a number from 0 on")
 
 
 def decay_groups(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

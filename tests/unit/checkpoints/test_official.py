@@ -26,7 +26,7 @@ def test_names(table, released, ours):
 def test_point_wise_convolutions_become_linear_maps():
     ours = {"classify.out.conv.bias": torch.zeros(3), "regress.hidden.norms.0.weight": torch.zeros(4)}
     released = {"cls_head.cls_head.conv.bias": torch.arange(3.0), "reg_head.norm.0.weight": torch.ones(1, 4, 1)}
-    state = convert(released, UNAV, ours)
+    state = convert(released, UNAV, ours | {"criterion.normalizer": torch.zeros(())})
     assert state["classify.out.conv.bias"].tolist() == [0, 1, 2]
     assert state["regress.hidden.norms.0.weight"].shape == (4,)
 
@@ -34,6 +34,11 @@ def test_point_wise_convolutions_become_linear_maps():
 def test_what_does_not_fit_is_named():
     with pytest.raises(KeyError, match="head.weight has no counterpart"):
         convert({"head.weight": torch.zeros(1)}, UNAV, {})
+    with pytest.raises(KeyError, match="lack 1 of ours, such as classify.out.conv.bias"):
+        convert({}, UNAV, {"classify.out.conv.bias": torch.zeros(5)})
+    twins = {"cls_head.cls_head.conv.bias": torch.zeros(5), "module.cls_head.cls_head.conv.bias": torch.zeros(5)}
+    with pytest.raises(KeyError, match="is the second one for classify.out.conv.bias"):
+        convert(twins, UNAV, {"classify.out.conv.bias": torch.zeros(5)})
     ours = {"classify.out.conv.bias": torch.zeros(5)}
     with pytest.raises(ValueError, match=r"cls_head\.cls_head\.conv\.bias has shape \(3,\), .* \(5,\)"):
         convert({"cls_head.cls_head.conv.bias": torch.zeros(3)}, UNAV, ours)

@@ -148,7 +148,7 @@ def test_a_file_without_any_event_is_refused(tmp_path):
 
 def test_gaps_in_the_label_ids_need_a_stated_number_of_classes(tmp_path):
     path = write_annotations(tmp_path, {"a": entry(event(), event(label="cat meowing", label_id=2))})
-    with pytest.raises(UserError, match="label ids go up to 2 but no event has 1"):
+    with pytest.raises(UserError, match="video 'a' has label_id 2 .*, but no event has 1"):
         read_annotations(path)
     names = read_annotations(path, num_classes=4).class_names
     assert names == ("dog barking", "class 1", "cat meowing", "class 3")

@@ -186,6 +186,19 @@ def test_lightning_resumes_with_the_batches_that_would_have_come(root, tmp_path,
         assert rest == whole[progress["total"]["processed"] :], checkpoint.name
 
 
+def test_the_middle_of_an_epoch_needs_the_old_batch_size(root):
+    def loader(batch_size):
+        return UnAV100(root=root, loader=LoaderOptions(batch_size=batch_size)).train_dataloader()
+
+    place = loader(2).state_dict() | {"batches": 1}
+    other = loader(3)
+    other.load_state_dict(place)
+    with pytest.raises(UserError, match="2 videos per step on all ranks, now there are 3"):
+        next(iter(other))
+    other.load_state_dict(place | {"batches": 0})
+    assert len(next(iter(other))) == 3
+
+
 def test_lightning_resumes_with_workers(root, tmp_path):
     whole = fit(root, tmp_path, callbacks=[SaveEverywhere(tmp_path)], workers=2)
     assert fit(root, tmp_path, resume=tmp_path / "step-6-1.ckpt", workers=2) == whole[6:]

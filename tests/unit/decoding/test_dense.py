@@ -25,7 +25,7 @@ def test_perfect_predictions_give_the_events_back(class_aware):
         distance = (first.segments - GRID.to_seconds(segment)).abs().amax(dim=1)
         assert first.labels[distance.argmin()] == label
         assert distance.min() < 1e-5
-    assert_close(second.segments, torch.tensor([[0.625, 6.0]]))  # 31 snippets end at 8.25 s, the video at 6 s
+    assert_close(second.segments, torch.tensor([[0.625, 6.0]]).double())  # 31 snippets end at 8.25 s, the video at 6 s
 
 
 def test_candidates_are_compact_and_padded_points_are_none():

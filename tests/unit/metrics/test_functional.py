@@ -3,14 +3,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avel.metrics.functional import dense_average_precision
-from avel.metrics.protocol import DEFAULT_PROTOCOL, Protocol
+from avel.metrics.rules import DEFAULT_RULES, EvaluationRules
 from avel.metrics.tables import Events, Predictions
 from tests.unit.metrics import slow
 
 THRESHOLDS = [0.1, 0.30000000000000004, 0.5, 1.0]
 NUM_CLASSES = 4
-protocols = st.builds(
-    Protocol,
+rules = st.builds(
+    EvaluationRules,
     duplicate_tolerance=st.sampled_from([None, 1e-3, 1.0]),
     min_event_length=st.sampled_from([0.0, 1e-9, 1.5]),
     empty_pairs=st.sampled_from(["miss", "match"]),
@@ -33,28 +33,28 @@ def table(cls, rows):
     return cls(torch.tensor(videos).long(), segments, torch.tensor(labels).long(), *scores)
 
 
-def evaluate(prediction_rows, event_rows, protocol=DEFAULT_PROTOCOL, recall_k=(1, 2)):
+def evaluate(prediction_rows, event_rows, rules=DEFAULT_RULES, recall_k=(1, 2)):
     return dense_average_precision(
         table(Predictions, prediction_rows),
         table(Events, event_rows),
         num_classes=NUM_CLASSES,
         tiou_thresholds=torch.tensor(THRESHOLDS, dtype=torch.float64),
         recall_k=recall_k,
-        protocol=protocol,
+        rules=rules,
     )
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(predictions, max_size=40), st.lists(events, max_size=20), protocols)
-def test_equals_the_plain_loops(prediction_rows, event_rows, protocol):
-    actual = evaluate(prediction_rows, event_rows, protocol)
+@given(st.lists(predictions, max_size=40), st.lists(events, max_size=20), rules)
+def test_equals_the_plain_loops(prediction_rows, event_rows, rules):
+    actual = evaluate(prediction_rows, event_rows, rules)
     ap, recall, counts = slow.evaluate(
         prediction_rows,
         event_rows,
         num_classes=NUM_CLASSES,
         thresholds=THRESHOLDS,
         recall_k=(1, 2),
-        protocol=protocol,
+        rules=rules,
     )
     assert actual.num_events.tolist() == counts
     expected = torch.tensor(ap, dtype=torch.float64), torch.tensor(recall, dtype=torch.float64)

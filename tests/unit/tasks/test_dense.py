@@ -1,17 +1,13 @@
 import pytest
 import torch
+from lightning import Callback, Trainer
 
 from avel.batch import Batch, DensePrediction, Sample, TimeGrid, collate
-from avel.decoding.dense import DenseDecoder
-from avel.errors import UserError
-from avel.layers.heads import HeadConfig
-from avel.layers.pyramid import PyramidConfig
-from avel.losses.dense import DenseLoss
 from avel.methods.ccnet import CCNet
 from avel.methods.unav import UnAV
-from avel.tasks.checkpoint import load_method
 from avel.tasks.dense import DenseLocalizer
 from avel.training.optim import OptimizerRecipe
+from tests.unit.methods.narrow import narrow
 
 GRID = TimeGrid(fps=16, stride=4, window=16)
 LEVELS, SIZE = 4, 64
@@ -75,20 +71,6 @@ def test_events_of_any_place_are_found_once_in_videos_of_any_length(length):
     assert all(shape[0] <= 2 and shape[1] == SIZE for shape in oracle.seen), "memory is bounded by the batch's windows"
 
 
-def narrow(kind, **changes):
-    arguments = {
-        "num_classes": 3,
-        "visual_dim": 5,
-        "audio_dim": 4,
-        "max_length": 32,
-        "pyramid": PyramidConfig(dim=4, heads=2, levels=3, stem_layers=1),
-        "head": HeadConfig(dim=6, layers=2),
-        "neck_dim": 4,
-        "optimizer": OptimizerRecipe(lr=1e-3),
-    }
-    return kind(**arguments | changes)
-
-
 @pytest.mark.parametrize("kind", [UnAV, CCNet])
 def test_methods_localize_long_videos_next_to_short_ones(kind):
     method = narrow(kind).eval()
@@ -103,51 +85,30 @@ def test_methods_localize_long_videos_next_to_short_ones(kind):
         torch.testing.assert_close(alone.segments, detections.segments)
 
 
-@pytest.mark.parametrize("kind", [UnAV, CCNet])
-def test_a_checkpoint_rebuilds_its_method(kind, tmp_path):
-    method = narrow(kind)
-    checkpoint = {"state_dict": method.state_dict()}
-    method.on_save_checkpoint(checkpoint)
-    torch.save(checkpoint, tmp_path / "method.ckpt")
-    again = load_method(tmp_path / "method.ckpt")
-    assert type(again) is kind
-    assert again.hparams == method.hparams
-    assert not again.training
-    for name, tensor in method.state_dict().items():
-        assert torch.equal(tensor, again.state_dict()[name])
-
-
-def test_a_checkpoint_cannot_name_code_of_others(tmp_path):
-    torch.save({"method": "os.system", "hyper_parameters": {}}, tmp_path / "bad.ckpt")
-    with pytest.raises(UserError, match="bad.ckpt names no method of avel"):
-        load_method(tmp_path / "bad.ckpt")
-
-
-@pytest.mark.parametrize("longest", [1, 7, 8, 9, 31, 32])
-def test_unav_leaves_one_padded_step_on_every_level(longest):
-    method = narrow(UnAV)
-    length = method.padded_length(longest)
-    assert length % method.stride == 0
-    for level in range(3):
-        valid = -(-longest // 2**level)
-        assert length == 32 or length // 2**level > valid
-
-
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("options", "warmup"),
     [
-        (lambda: narrow(UnAV, row_mask="foo"), "row_mask=foo: unknown, choose one of per_video, released"),
-        (lambda: narrow(CCNet, gate_mask="foo"), "gate_mask=foo: unknown, choose one of valid_keys, released"),
-        (lambda: DenseDecoder(nms="hrd"), "decoder.nms=hrd: unknown, choose one of soft, hard, none"),
-        (lambda: DenseLoss(same_class="first"), "loss.same_class=first: unknown, choose one of shortest, last"),
-        (lambda: narrow(UnAV, pyramid=PyramidConfig(dim=5, heads=2)), "5 channels cannot be shared out to 2"),
+        ({"max_epochs": 3}, 8),
+        ({"max_epochs": None, "max_steps": 9}, 8),
+        ({"max_epochs": 3, "accumulate_grad_batches": 3}, 4),
+        ({"max_epochs": 3, "limit_train_batches": 1}, 2),
     ],
+    ids=str,
 )
-def test_unknown_options_are_refused(change, message):
-    with pytest.raises(UserError, match=message):
-        change()
+def test_warm_up_lasts_epochs_however_training_is_limited(options, warmup):
+    method = narrow(UnAV, optimizer=OptimizerRecipe(lr=1e-3, warmup_epochs=2))
+    rates = []
 
+    class Rates(Callback):
+        def on_train_batch_start(self, trainer, *_):
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
 
-def test_a_length_that_does_not_fit_the_pyramid_is_refused():
-    with pytest.raises(UserError, match="max_length=30: 3 pyramid levels need a multiple of 4"):
-        narrow(UnAV, max_length=30)
+    batch = collate(
+        [Sample("v", torch.randn(9, 5), torch.randn(9, 4), torch.tensor([[1.0, 5]]), torch.tensor([1]), 9.0, GRID)]
+    )
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": False}
+    trainer = Trainer(accelerator="cpu", enable_model_summary=False, callbacks=[Rates()], **quiet, **options)
+    trainer.fit(method, torch.utils.data.DataLoader([batch] * 4, batch_size=None))
+    first, second = sorted(set(rates))[:2]
+    assert first == 0
+    assert second == pytest.approx(1e-3 / (warmup - 1))

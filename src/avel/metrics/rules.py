@@ -12,7 +12,7 @@ from avel.metrics.tables import Events, group_of, ragged_ranges, take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Protocol:
+class EvaluationRules:
     """What an evaluator does beyond the definition of AP; the defaults are the sane choices.
 
     Attributes:
@@ -35,28 +35,28 @@ class Protocol:
     ties: Literal["first", "later"] = "first"
 
 
-DEFAULT_PROTOCOL = Protocol()
+DEFAULT_RULES = EvaluationRules()
 
-RELEASED_PROTOCOLS = {
-    "ccnet": Protocol(empty_pairs="match", absent_classes="collide"),
-    "actionformer": Protocol(min_event_length=1e-3, absent_classes="collide"),
-    "opentad": Protocol(min_event_length=1e-9),
-    "activitynet": Protocol(duplicate_tolerance=None, empty_pairs="match"),
+RELEASED_RULES = {
+    "ccnet": EvaluationRules(empty_pairs="match", absent_classes="collide"),
+    "actionformer": EvaluationRules(min_event_length=1e-3, absent_classes="collide"),
+    "opentad": EvaluationRules(min_event_length=1e-9),
+    "activitynet": EvaluationRules(duplicate_tolerance=None, empty_pairs="match"),
 }
 """What the released evaluators do; UnAV and UniAV evaluate as CCNet does."""
 
 
-def clean_events(events: Events, *, num_classes: int, protocol: Protocol) -> Events:
-    """Drop the events that `protocol` does not count; the others keep their order."""
+def clean_events(events: Events, *, num_classes: int, rules: EvaluationRules) -> Events:
+    """Drop the events that `rules` does not count; the others keep their order."""
     length = events.segments[:, 1] - events.segments[:, 0]
-    events = take(events, (length >= protocol.min_event_length).nonzero().squeeze(1))
-    if protocol.duplicate_tolerance is None:
+    events = take(events, (length >= rules.min_event_length).nonzero().squeeze(1))
+    if rules.duplicate_tolerance is None:
         return events
     group, order = group_of(events, num_classes).sort(stable=True)
     segments = events.segments[order]
     first = torch.searchsorted(group, group)
     later, earlier = ragged_ranges(first, torch.arange(len(group), device=group.device) - first)
-    near = (segments[later] - segments[earlier]).abs().amax(dim=1) <= protocol.duplicate_tolerance
+    near = (segments[later] - segments[earlier]).abs().amax(dim=1) <= rules.duplicate_tolerance
     later, earlier = later[near], earlier[near]
     kept = torch.ones_like(group, dtype=torch.bool)
     while True:  # an event whose duplicate was itself dropped comes back; settles as fast as chains are long

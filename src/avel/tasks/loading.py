@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, get_args, get_type_hints
 
 import torch
@@ -35,14 +37,13 @@ def load_method(path: str | Path) -> LightningModule:
         The method, e.g. a `CCNet`; its `localize` takes batches of videos of any length.
 
     Raises:
-        UserError: the file names no method of this package.
+        UserError: the file is missing, damaged, or names no method of this package.
     """
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    name = str(checkpoint.get("method", ""))
-    if not name.startswith(METHODS):
-        raise UserError(f"{path} names no method of avel (key `method` is {name!r}): was it written by a run of avel?")
-    module, _, kind = name.rpartition(".")
-    method_class = getattr(import_module(module), kind)
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+        raise UserError(f"{path} cannot be opened as a checkpoint: {error}") from None
+    method_class = _class_of(str(path), str(checkpoint.get("method", "")))
     hints = get_type_hints(method_class.__init__)
     arguments = {
         name: _dataclass_in(hints[name])(**value) if isinstance(value, dict) else value
@@ -51,6 +52,16 @@ def load_method(path: str | Path) -> LightningModule:
     method: LightningModule = method_class(**arguments)
     method.load_state_dict(checkpoint["state_dict"])
     return method.eval()
+
+
+def _class_of(path: str, name: str) -> type[LightningModule]:
+    """The class that a checkpoint names; only modules below `METHODS` are ever imported."""
+    module, _, kind = name.rpartition(".")
+    if module.startswith(METHODS) and find_spec(module):
+        found = getattr(import_module(module), kind, None)
+        if isinstance(found, type) and issubclass(found, LightningModule):
+            return found
+    raise UserError(f"{path} names no method of avel (key `method` is {name!r}): was it written by a run of avel?")
 
 
 def _dataclass_in(hint: Any) -> Any:
