@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from avel.metrics.baselines import most_frequent_everywhere
 from avel.metrics.mean_ap import DenseMeanAveragePrecision
-from avel.tasks.dense import DenseData
+from avel.tasks.evaluation import DenseData, named_scores
 
 
 def dense_baselines(data: DenseData, split: str, *, top_k: int = 100) -> dict[str, dict[str, float]]:
@@ -16,12 +16,10 @@ def dense_baselines(data: DenseData, split: str, *, top_k: int = 100) -> dict[st
         top_k: most frequent classes to predict in every video.
 
     Returns:
-        name of the baseline -> `map` and `map@0.10` …, each in [0, 1].
+        name of the baseline -> its `named_scores`, each in [0, 1].
     """
     truth = data.targets(split)
     predictions = most_frequent_everywhere(data.targets("train").values(), data.durations(split), top_k=top_k)
     metric = DenseMeanAveragePrecision(num_classes=len(data.class_names), tiou_thresholds=data.tiou_grid)
     metric.update(predictions, [truth[prediction["video_id"]] for prediction in predictions])
-    values = metric.compute()
-    grid = zip(data.tiou_grid, values["map_per_tiou"].tolist(), strict=True)
-    return {"most frequent everywhere": {"map": float(values["map"])} | {f"map@{t:.2f}": value for t, value in grid}}
+    return {"most frequent everywhere": named_scores(metric.compute(), data.tiou_grid)}

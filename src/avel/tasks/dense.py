@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import warnings
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
 from lightning import LightningModule
@@ -15,30 +14,15 @@ from torch.optim import Optimizer
 from avel.batch import Batch, DensePrediction
 from avel.decoding.dense import Candidates, DenseDecoder, Detections, merge_windows
 from avel.errors import UserError
-from avel.events import Event, EventTable
+from avel.events import EventTable
 from avel.losses.dense import DenseCriterion, DenseLossConfig, DenseLosses
-from avel.metrics.mean_ap import DenseMeanAveragePrecision
 from avel.segments.points import default_ranges, pyramid_points
 from avel.segments.targets import assign_targets
 from avel.segments.windows import window_starts
+from avel.tasks.evaluation import DenseData, DenseEvaluation
 from avel.tasks.loading import plain_arguments
 from avel.training.optim import OptimizerRecipe, build_optimizer
 from avel.training.schedulers import warmup_cosine
-
-
-class DenseData(Protocol):
-    """What the task asks of a data module."""
-
-    class_names: list[str]
-    tiou_grid: tuple[float, ...]
-
-    def targets(self, split: str) -> dict[str, dict[str, Any]]:
-        """Ground truth of a split: video id -> `video_id`, `segments` (N, 2) in seconds, `labels` (N,)."""
-        ...
-
-    def durations(self, split: str) -> dict[str, float]:
-        """Length of every video of a split in seconds."""
-        ...
 
 
 class DenseLocalizer(LightningModule):
@@ -80,11 +64,9 @@ class DenseLocalizer(LightningModule):
         self.recipe = optimizer or OptimizerRecipe()
         self.criterion = DenseCriterion(loss or DenseLossConfig())
         self.decoder = decoder or DenseDecoder()
-        self.metric: DenseMeanAveragePrecision | None = None
+        self.evaluation: DenseEvaluation | None = None
         self.results: dict[str, float] = {}
         self.ap = torch.empty(0)
-        self._truth: dict[str, dict[str, Any]] = {}
-        self._detections: dict[str, Detections] = {}
 
     def forward(self, batch: Batch) -> DensePrediction:
         """Score and regress all points of a batch whose time axis has an admissible length."""
@@ -169,33 +151,21 @@ class DenseLocalizer(LightningModule):
     # Evaluation
 
     @property
-    def data(self) -> DenseData:
-        """The trainer's data module."""
-        return cast(DenseData, self.trainer.datamodule)  # type: ignore[attr-defined]
-
-    @property
     def predictions(self) -> EventTable:
         """Events of the last validation, test or prediction, videos in the order of their ids."""
-        names = self.data.class_names
-        videos = sorted(self._detections)
-        events = [
-            Event(video, start, end, names[label], score)
-            for video in videos
-            for (start, end), score, label in self._detections[video].rows()
-        ]
-        return EventTable(events, videos)
+        return self.evaluation.events() if self.evaluation else EventTable()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Localize and count."""
-        self._count(batch)
+        self._evaluate(batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Localize and count."""
-        self._count(batch)
+        self._evaluate(batch)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> None:
         """Localize; the events are in `predictions` afterwards."""
-        self._keep(batch, self.localize(batch))
+        self._evaluate(batch)
 
     def on_validation_epoch_start(self) -> None:
         """Begin an evaluation."""
@@ -207,7 +177,7 @@ class DenseLocalizer(LightningModule):
 
     def on_predict_epoch_start(self) -> None:
         """Begin a prediction."""
-        self._detections = {}
+        self._begin(None)
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/map`, `val/map@0.10` and so on."""
@@ -219,44 +189,24 @@ class DenseLocalizer(LightningModule):
 
     def on_predict_epoch_end(self) -> None:
         """Bring the ranks' detections together."""
-        self._gather()
+        if self.evaluation:
+            self.evaluation.gather(self.trainer.world_size)
 
-    def _begin(self, split: str) -> None:
-        grid = self.data.tiou_grid
-        self.metric = DenseMeanAveragePrecision(num_classes=self.num_classes, tiou_thresholds=grid).to(self.device)
-        self._truth = self.data.targets(split)
-        self._detections = {}
+    def _begin(self, split: str | None) -> None:
+        data = cast(DenseData, self.trainer.datamodule)  # type: ignore[attr-defined]
+        self.evaluation = DenseEvaluation(data, split, self.device)
 
-    def _count(self, batch: Batch) -> None:
-        detections = self.localize(batch)
-        assert self.metric is not None
-        self.metric.update(
-            [detection.as_prediction(video) for video, detection in zip(batch.videos, detections, strict=True)],
-            [self._truth[video] for video in batch.videos],
-        )
-        self._keep(batch, detections)
-
-    def _keep(self, batch: Batch, detections: list[Detections]) -> None:
-        self._detections |= {v: d.cpu() for v, d in zip(batch.videos, detections, strict=True)}
+    def _evaluate(self, batch: Batch) -> None:
+        if self.evaluation:
+            self.evaluation.add(batch.videos, self.localize(batch))
 
     def _report(self, prefix: str) -> None:
-        assert self.metric is not None
-        values = self.metric.compute()
-        if values["map"].isnan():
-            warnings.warn(f"no video of the {prefix} split has an event: there is nothing to score", stacklevel=2)
-        self.ap = values["ap"].cpu()
-        self.results = {f"{prefix}/{k}": float(v) for k, v in values.items() if v.dim() == 0}
-        for threshold, value in zip(self.data.tiou_grid, values["map_per_tiou"], strict=True):
-            self.results[f"{prefix}/map@{threshold:.2f}"] = float(value)
-        for name, value in self.results.items():
-            self.log(name, value, prog_bar=name == "val/map")
-        self._gather()
-
-    def _gather(self) -> None:
-        if self.trainer.world_size > 1:
-            parts: list[Any] = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(parts, self._detections)
-            self._detections = {video: d for part in parts for video, d in part.items()}
+        if self.evaluation:
+            self.evaluation.gather(self.trainer.world_size)
+            scores, self.ap = self.evaluation.score()
+            self.results = {f"{prefix}/{name}": value for name, value in scores.items()}
+            for name, value in self.results.items():
+                self.log(name, value, prog_bar=name == "val/map")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say in plain values what the method is: the file opens with `weights_only=True`."""

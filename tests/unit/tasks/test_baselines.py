@@ -23,4 +23,6 @@ class Data:
 
 def test_the_frequent_class_everywhere_finds_the_long_event():
     scores = dense_baselines(Data(), "test")["most frequent everywhere"]
-    assert scores == pytest.approx({"map": 0.5, "map@0.50": 1.0, "map@0.90": 0.0})
+    assert {name: scores[name] for name in ("map", "map@0.50", "map@0.90")} == pytest.approx(
+        {"map": 0.5, "map@0.50": 1.0, "map@0.90": 0.0}
+    )

@@ -1,0 +1,85 @@
+"""One pass over a split: what was found in which video, and how good it is."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from avel.decoding.dense import Detections
+from avel.events import Event, EventTable
+from avel.metrics.mean_ap import DenseMeanAveragePrecision
+
+
+class DenseData(Protocol):
+    """What the task of dense localization asks of a data module."""
+
+    class_names: list[str]
+    tiou_grid: tuple[float, ...]
+
+    def targets(self, split: str) -> dict[str, dict[str, Any]]:
+        """Ground truth of a split: video id -> `video_id`, `segments` (N, 2) in seconds, `labels` (N,)."""
+        ...
+
+    def durations(self, split: str) -> dict[str, float]:
+        """Length of every video of a split in seconds."""
+        ...
+
+
+class DenseEvaluation:
+    """Collects the detections of one pass over a split and scores them against its annotations.
+
+    Args:
+        data: the data module.
+        split: what is evaluated; None only collects.
+        device: where detections come from.
+    """
+
+    def __init__(self, data: DenseData, split: str | None, device: torch.device) -> None:
+        self.class_names, self.tiou_grid, self.split = data.class_names, data.tiou_grid, split
+        self.truth = data.targets(split) if split else {}
+        metric = DenseMeanAveragePrecision(num_classes=len(self.class_names), tiou_thresholds=self.tiou_grid)
+        self.metric = metric.to(device)
+        self.detections: dict[str, Detections] = {}
+
+    def add(self, videos: Sequence[str], detections: Sequence[Detections]) -> None:
+        """Add what was found in some videos."""
+        found = dict(zip(videos, detections, strict=True))
+        if self.split:
+            predictions = [detection.as_prediction(video) for video, detection in found.items()]
+            self.metric.update(predictions, [self.truth[video] for video in found])
+        self.detections |= {video: detection.cpu() for video, detection in found.items()}
+
+    def gather(self, world_size: int) -> None:
+        """Bring the detections of all ranks together (the metric does so by itself)."""
+        if world_size > 1:
+            parts: list[Any] = [None] * world_size
+            torch.distributed.all_gather_object(parts, self.detections)
+            self.detections = {video: detection for part in parts for video, detection in part.items()}
+
+    def score(self) -> tuple[dict[str, float], Tensor]:
+        """Return named numbers (see `named_scores`) and the average precision per class and threshold, (C, T)."""
+        values = self.metric.compute()
+        if values["map"].isnan():
+            warnings.warn(f"no video of the {self.split} split has an event: there is nothing to score", stacklevel=2)
+        return named_scores(values, self.tiou_grid), values["ap"].cpu()
+
+    def events(self) -> EventTable:
+        """Return all detections in seconds and class names, videos in the order of their ids."""
+        videos = sorted(self.detections)
+        events = [
+            Event(video, start, end, self.class_names[label], score)
+            for video in videos
+            for (start, end), score, label in self.detections[video].rows()
+        ]
+        return EventTable(events, videos)
+
+
+def named_scores(values: Mapping[str, Tensor], tiou_grid: Sequence[float]) -> dict[str, float]:
+    """Return the scalars of `DenseMeanAveragePrecision` and its mAP per threshold as `map@0.10` and so on."""
+    scores = {name: float(value) for name, value in values.items() if value.dim() == 0}
+    per_tiou = zip(tiou_grid, values["map_per_tiou"].tolist(), strict=True)
+    return scores | {f"map@{threshold:.2f}": value for threshold, value in per_tiou}
