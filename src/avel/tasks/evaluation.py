@@ -65,7 +65,7 @@ class DenseEvaluation:
         values = self.metric.compute()
         if values["map"].isnan():
             warnings.warn(f"no video of the {self.split} split has an event: there is nothing to score", stacklevel=2)
-        return named_scores(values, self.tiou_grid), values["ap"].cpu()
+        return named_scores(values, self.tiou_grid), values["ap"].reshape(len(self.class_names), -1).cpu()
 
     def events(self) -> EventTable:
         """Return all detections in seconds and class names, videos in the order of their ids."""
@@ -79,7 +79,8 @@ class DenseEvaluation:
 
 
 def named_scores(values: Mapping[str, Tensor], tiou_grid: Sequence[float]) -> dict[str, float]:
-    """Return the scalars of `DenseMeanAveragePrecision` and its mAP per threshold as `map@0.10` and so on."""
-    scores = {name: float(value) for name, value in values.items() if value.dim() == 0}
-    per_tiou = zip(tiou_grid, values["map_per_tiou"].tolist(), strict=True)
+    """Return the metric's `map`, its `recall@1` and so on, and its mAP per threshold as `map@0.10` and so on."""
+    scores = {name: float(value) for name, value in values.items() if name == "map" or name.startswith("recall@")}
+    # torchmetrics makes a number of what has one element
+    per_tiou = zip(tiou_grid, values["map_per_tiou"].reshape(-1).tolist(), strict=True)
     return scores | {f"map@{threshold:.2f}": value for threshold, value in per_tiou}
