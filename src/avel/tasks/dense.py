@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any, cast
 
 import torch
@@ -25,7 +26,7 @@ from avel.training.optim import OptimizerRecipe, build_optimizer
 from avel.training.schedulers import warmup_cosine
 
 
-class DenseLocalizer(LightningModule):
+class DenseLocalizer(LightningModule, ABC):
     """Trains, evaluates and predicts with a network that classifies and regresses every point of a temporal pyramid.
 
     A method inherits from this class, builds its network and implements `forward` and `padded_length`.
@@ -68,13 +69,13 @@ class DenseLocalizer(LightningModule):
         self.results: dict[str, float] = {}
         self.ap = torch.empty(0)
 
+    @abstractmethod
     def forward(self, batch: Batch) -> DensePrediction:
         """Score and regress all points of a batch whose time axis has an admissible length."""
-        raise NotImplementedError
 
+    @abstractmethod
     def padded_length(self, longest: int) -> int:
         """Admissible length of the time axis for a batch whose longest video has that many snippets."""
-        raise NotImplementedError
 
     # Training
 
