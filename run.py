@@ -9,7 +9,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: the list of experiments and 
 
 CONF = Path(__file__).parent / "conf"
 STAGES = ("fit", "validate", "test", "predict")
+MAX_SEED = 2**32 - 1
 log = logging.getLogger("avel.run")
 DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
@@ -54,8 +56,7 @@ def job(cfg: DictConfig) -> float | None:
         try:
             return run(cfg, folder)
         finally:
-            if not any(folder.iterdir()):
-                os.removedirs(folder)
+            remove_empty(folder.resolve(), Path(cfg.paths.log_dir).resolve())
 
 
 def run(cfg: DictConfig, folder: Path) -> float | None:
@@ -68,15 +69,16 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     data, method = build(cfg)
     trainer = build_trainer(cfg)
     files.write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-    terminal.show(console.headline(HydraConfig.get().runtime.choices, method, data.facts().videos))
+    terminal.show(console.headline(HydraConfig.get().runtime.choices, method, count_videos(cfg, data)))
 
     baselines = score_baselines(cfg, method, data)
     weights = run_stage(cfg, trainer, method, data)
     if trainer.is_global_zero:
         results = describe(cfg, method, data) | {"ckpt_path": weights, "baselines": baselines}
+        warn_of_subset(**results["videos"], split=results["split"])
         files.write_json(folder / "results.json", results | run_folder.footprint(method, started))
         run_folder.write_predictions(folder, results["split"], method.predictions)
-        terminal.show(*console.closing(results, method.ap, data.class_names), *next_steps(cfg, folder))
+        terminal.show(*console.closing(results, method.ap, data.class_names), *next_steps(cfg, folder, weights))
     return method.results.get("val/map" if cfg.stage == "validate" else "test/map")
 
 
@@ -86,6 +88,11 @@ def check(cfg: DictConfig) -> None:
         raise UserError("choose an experiment, e.g. experiment=ccnet_unav100; `python run.py` lists them")
     if cfg.stage not in STAGES:
         raise UserError(f"stage={cfg.stage}: unknown.{closest(cfg.stage, STAGES)} Available: {', '.join(STAGES)}")
+    if type(cfg.seed) is not int or not 0 <= cfg.seed <= MAX_SEED:
+        raise UserError(f"seed={cfg.seed}: give a whole number from 0 to {MAX_SEED}")
+    epochs, steps = cfg.trainer.max_epochs, cfg.trainer.get("max_steps", -1)
+    if not (type(epochs) is int and epochs > 0) and not (epochs is None and steps > 0):
+        raise UserError(f"trainer.max_epochs={epochs}: give a whole number from 1 on, or null and +trainer.max_steps=N")
     if cfg.ckpt_path:
         from avel.training.checkpointing import check_checkpoint
 
@@ -107,12 +114,34 @@ def build(cfg: DictConfig) -> tuple[Any, Any]:
 
 def build_trainer(cfg: DictConfig) -> Trainer:
     """Build the trainer with its callbacks and loggers."""
+    from lightning.pytorch.callbacks import Checkpoint
+
     from avel.training.run_folder import RunFolder
 
     callbacks = [instantiate(callback) for callback in cfg.callbacks.values()]
     loggers = [instantiate(logger) for logger in cfg.logger.values()]
     config: Any = OmegaConf.to_container(cfg, resolve=True)
-    return instantiate(cfg.trainer, callbacks=[*callbacks, RunFolder(config)], logger=loggers)
+    trainer = instantiate(
+        cfg.trainer,
+        callbacks=[*callbacks, RunFolder(config)],
+        logger=loggers,
+        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),  # no others by default
+    )
+    if trainer.world_size > 1 and HydraConfig.get().mode == RunMode.MULTIRUN:
+        # every further process repeats the command: each would run the whole sweep
+        raise UserError("-m with several devices: runs of a sweep have one process each; start them one by one")
+    return trainer
+
+
+def count_videos(cfg: DictConfig, data: Any) -> dict[str, int]:
+    """Count the videos: the usable ones of the splits that the stage needs, the annotated ones of the others."""
+    needed = ("train", "validation", "test") if cfg.stage == "fit" else (judged_split(cfg),)
+    return data.facts().videos | {split: len(data.durations(split)) for split in needed}
+
+
+def judged_split(cfg: DictConfig) -> str:
+    """Split that the results are about."""
+    return {"validate": "validation", "predict": cfg.data.predict_split}.get(cfg.stage, "test")
 
 
 def score_baselines(cfg: DictConfig, method: Any, data: Any) -> dict[str, dict[str, float]]:
@@ -139,6 +168,8 @@ def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str 
         if cfg.stage == "fit":
             trainer.fit(method, data, ckpt_path=cfg.ckpt_path)
             best = checkpointing.best_checkpoint(Path(cfg.paths.run_dir))
+            if best is None:
+                log.warning("No checkpoint was kept: the weights at the end of the training are tested")
             trainer.test(method, data, ckpt_path=best, verbose=False)
             return best
         options = {} if cfg.stage == "predict" else {"verbose": False}
@@ -149,36 +180,57 @@ def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str 
 def describe(cfg: DictConfig, method: Any, data: Any) -> dict[str, Any]:
     """Say what was run and what came out."""
     choices = HydraConfig.get().runtime.choices
-    splits = {"validate": "validation", "predict": cfg.data.predict_split}
+    split = judged_split(cfg)
     return {name: choices[name] for name in ("experiment", "method", "data", "size", "protocol")} | {
         "features": cfg.data.get("features"),
         "stage": cfg.stage,
-        "split": splits.get(cfg.stage, "test"),
+        "split": split,
         "selection_split": "validation" if cfg.stage == "fit" else None,
         "tiou_grid": [round(threshold, 2) for threshold in data.tiou_grid],
         "seed": cfg.seed,
+        "videos": {"evaluated": len(method.predictions.videos), "annotated": data.facts().videos[split]},
         "metrics": method.results,
     }
 
 
-def next_steps(cfg: DictConfig, folder: Path) -> Iterator[str]:
-    """Say where the files are and how to go on."""
-    place = os.path.relpath(folder)
-    yield f"\nRun folder: {place}"
-    if cfg.stage == "fit":
-        kept = [o for o in HydraConfig.get().overrides.task if not o.startswith(("ckpt_path=", "stage=", "untrained="))]
-        yield f"Predict:    python run.py {shlex.join(kept)} stage=predict ckpt_path={place}/checkpoints/best.ckpt"
-        yield f"More seeds: python run.py -m {shlex.join(kept)} seed=1,2,3"
+def warn_of_subset(evaluated: int, annotated: int, split: str) -> None:
+    """Say so where a result is not about all videos."""
+    if evaluated < annotated:
+        log.warning(
+            "Only %d of the %d videos of the %s split: not comparable with results on all", evaluated, annotated, split
+        )
+
+
+def next_steps(cfg: DictConfig, folder: Path, weights: str | None) -> Iterator[str]:
+    """Say, in rich's markup, where the files are and how to go on."""
+    yield escape(f"\nRun folder: {os.path.relpath(folder)}")
+    if cfg.stage != "fit":
+        return
+    dropped = ("ckpt_path=", "stage=", "untrained=")
+    kept = [override for override in HydraConfig.get().overrides.task if not override.startswith(dropped)]
+    if weights:
+        predict = shlex.join([*kept, "stage=predict", f"ckpt_path={os.path.relpath(weights)}"])
+        yield escape(f"Predict:    python run.py {predict}")
+    seeds = shlex.join([*(override for override in kept if not override.startswith("seed=")), "seed=1,2,3"])
+    yield escape(f"More seeds: python run.py -m {seeds}")
 
 
 def list_experiments() -> None:
     """Print the experiments, one line each."""
     table = Table("experiment", "what it is", box=None, header_style="bold")
     for path in sorted((CONF / "experiment").glob("*.yaml")):
-        table.add_row(path.stem, OmegaConf.load(path).description)
+        table.add_row(escape(path.stem), escape(OmegaConf.load(path).description))
     console = Console(highlight=False)
     console.print(table)
     console.print("\nRun one: python run.py experiment=NAME    All options: python run.py --help")
+
+
+def remove_empty(folder: Path, log_dir: Path) -> None:
+    """Remove a run folder without files, and its experiment's folder in `log_dir` if that was the last one."""
+    with suppress(OSError):  # not empty
+        folder.rmdir()
+        if folder.parent.parent == log_dir:
+            folder.parent.rmdir()
 
 
 @contextmanager
@@ -224,9 +276,12 @@ def closest(name: str, candidates: Iterable[str]) -> str:
 def valid_keys() -> list[str]:
     """Groups, and all keys of the configuration that the command line chooses."""
     groups = [path.relative_to(CONF).as_posix() for path in CONF.rglob("*/") if path != CONF]
-    chosen = [word for word in sys.argv[1:] if word.partition("=")[0] in groups]
+    chosen = [word.partition(",")[0] for word in sys.argv[1:] if word.partition("=")[0] in groups]
     with hydra.initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
-        config = hydra.compose("config", overrides=chosen)
+        try:
+            config = hydra.compose("config", overrides=chosen)
+        except HydraException:  # more than one mistake
+            config = hydra.compose("config")
     return [*groups, *flat(OmegaConf.to_container(config))]
 
 

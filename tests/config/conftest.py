@@ -1,8 +1,10 @@
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hydra
 import pytest
+import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
@@ -31,3 +33,15 @@ def data_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Family of features -> folder with a tiny data set."""
     families = ("one_peace", "i3d_vggish")
     return {family: write_tiny(tmp_path_factory.mktemp(family), features=family) for family in families}
+
+
+@pytest.fixture
+def processes() -> Iterator[None]:
+    """Leaves no process group, and none of its addresses, behind."""
+    before = dict(os.environ)
+    yield
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)

@@ -68,6 +68,13 @@ def test_help_and_config_work_without_an_experiment(run_py):
             ["experiment=ccnet_unav100", "trainer.max_epoch=3"],
             ["trainer.max_epoch:", "Did you mean trainer.max_epochs"],
         ),
+        (
+            ["-m", "experiment=ccnet_unav100,unav_unav100", "trainer.max_epoch=3"],
+            ["trainer.max_epoch:", "Did you mean trainer.max_epochs"],
+        ),
+        (["experiment=ccnet_unav100", "trainer.max_epochs=0"], ["trainer.max_epochs=0", "whole number"]),
+        (["experiment=ccnet_unav100", "trainer.max_epochs=-5"], ["trainer.max_epochs=-5", "whole number"]),
+        (["experiment=ccnet_unav100", "seed=x"], ["seed=x", "whole number"]),
         (["experiment=ccnet_unav100", "trainr=gpu"], ["trainr", "Did you mean trainer"]),
         (["experiment=ccnet_unav100", "stage=tets"], ["stage=tets", "Did you mean test"]),
         (["experiment=ccnet_unav100", "seed=["], ["no viable alternative"]),
@@ -87,7 +94,17 @@ def test_mistakes_get_one_message_and_leave_nothing(run_py, tmp_path, arguments,
     assert done.stderr.count("error: ") == 1
     assert "Traceback" not in done.stderr + done.stdout
     assert [part for part in expected if part not in done.stderr] == []
-    assert not list(tmp_path.rglob("*"))
+    assert {path.name for path in tmp_path.rglob("*")} <= {"logs"}
+
+
+def test_what_a_constructor_refuses_is_one_line(run_py, tiny, tmp_path):
+    done = run_py(*tiny, "method.pyramid.heads=3", f"hydra.run.dir={tmp_path / 'mine' / 'run'}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert "multiple of 3" in done.stderr
+    # of empty folders, only that of the run goes
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
 
 
 def test_run_folder_is_complete(fitted):
@@ -114,6 +131,7 @@ def test_results_are_comparable(fitted):
     assert (results["method"], results["data"], results["features"]) == ("ccnet", "unav100", "one_peace")
     assert (results["size"], results["protocol"], results["seed"]) == ("narrow", "clean", 0)
     assert (results["split"], results["selection_split"]) == ("test", "validation")
+    assert results["videos"] == {"evaluated": 5, "annotated": 5}
     assert results["tiou_grid"] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
     per_tiou = [results["metrics"][f"test/map@{tiou:.2f}"] for tiou in results["tiou_grid"]]
     assert results["metrics"]["test/map"] == pytest.approx(sum(per_tiou) / 9)
@@ -167,6 +185,66 @@ def test_a_checkpoint_gives_the_same_predictions_again(fitted, run_py, tiny, tmp
     assert again == first
 
 
+def test_validation_gives_the_score_that_the_checkpoint_was_chosen_for(fitted, run_py, tiny, tmp_path):
+    checkpoint = fitted[0] / "checkpoints" / "best.ckpt"
+    done = run_py(*tiny, "stage=validate", f"ckpt_path={checkpoint}", f"hydra.run.dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert (results["split"], results["selection_split"]) == ("validation", None)
+    best = max(float(row["val/map"]) for row in read_metrics(fitted[0]) if row["val/map"])
+    assert results["metrics"]["val/map"] == pytest.approx(best)
+
+
+def test_two_processes_get_the_numbers_of_one(fitted, run_py, tiny, tmp_path):
+    checkpoint = fitted[0] / "checkpoints" / "best.ckpt"
+    # 5 videos: the first process has two batches, the second one
+    options = (*tiny, "stage=test", f"ckpt_path={checkpoint}", "data.loader.eval_batch_size=2")
+    two = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+    for name, trainer in (("one", ()), ("two", two)):
+        done = run_py(*options, *trainer, f"hydra.run.dir={tmp_path / name}")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.count("Run folder") == 1
+
+    results = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("one", "two")]
+    assert results[0]["metrics"] == results[1]["metrics"]
+    assert results[1]["videos"] == {"evaluated": 5, "annotated": 5}
+    one, two = ({path.name for path in (tmp_path / name).rglob("*")} for name in ("one", "two"))
+    assert one == two
+    assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}
+
+
+def test_two_processes_train_together(run_py, tiny, tmp_path):
+    options = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "data.loader.batch_size=2")
+    done = run_py(*tiny, *options, "trainer.max_epochs=1", "untrained=true", f"hydra.run.dir={tmp_path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [int(row["step"]) for row in read_metrics(tmp_path) if row["train/loss"]] == [0, 1, 2]
+    assert load(tmp_path / "checkpoints/last.ckpt")["global_step"] == 3
+    assert json.loads((tmp_path / "results.json").read_text())["videos"] == {"evaluated": 5, "annotated": 5}
+
+
+def test_without_checkpoints_the_last_weights_are_tested(run_py, tiny, tmp_path):
+    options = ("~callbacks.best", "~callbacks.last", "trainer.max_epochs=1", "+trainer.limit_test_batches=1")
+    done = run_py(*tiny, *options, "data.loader.eval_batch_size=2", f"hydra.run.dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("*.ckpt"))
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["ckpt_path"] is None
+    assert results["videos"] == {"evaluated": 2, "annotated": 5}
+    assert "No checkpoint was kept" in done.stdout
+    assert "Only 2 of the 5 videos" in done.stdout
+    assert "Predict:" not in done.stdout
+
+
+def test_all_loggers_together(run_py, tiny, tmp_path):
+    pytest.importorskip("wandb", reason="the optional package wandb is not installed")
+    pytest.importorskip("tensorboard", reason="the optional package tensorboard is not installed")
+    done = run_py(*tiny, "logger=many", "trainer=debug", f"hydra.run.dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert read_metrics(tmp_path)
+    assert list((tmp_path / "tensorboard").glob("events.*"))
+    assert list((tmp_path / "wandb").glob("offline-run-*"))
+
+
 def test_a_checkpoint_of_another_size_is_explained(fitted, run_py, tiny, tmp_path):
     checkpoint = fitted[0] / "checkpoints" / "best.ckpt"
     options = ("stage=test", "method.head.dim=32", f"ckpt_path={checkpoint}", f"hydra.run.dir={tmp_path}")
@@ -181,13 +259,13 @@ def test_a_killed_run_resumes_to_the_same_weights(fitted, run_py, tiny, tmp_path
     killed = run_py(
         *options,
         f"hydra.run.dir={tmp_path / 'killed'}",
-        "callbacks.last.every_n_train_steps=5",  # in the middle of the second epoch
+        "callbacks.last.every_n_train_steps=7",  # in the middle of the third epoch
         "+callbacks.kill._target_=tests.end_to_end.kill.KillAtStep",
         "+callbacks.kill.step=8",
     )
     assert killed.returncode == -signal.SIGKILL
     checkpoint = tmp_path / "killed" / "checkpoints" / "last.ckpt"
-    assert load(checkpoint)["global_step"] == 5
+    assert load(checkpoint)["global_step"] == 7
 
     resumed = run_py(*options, f"ckpt_path={checkpoint}", f"hydra.run.dir={tmp_path / 'resumed'}")
 
@@ -206,7 +284,17 @@ def test_a_killed_run_resumes_to_the_same_weights(fitted, run_py, tiny, tmp_path
 
 
 def test_sweep_gives_every_job_its_folder(run_py, tiny, tmp_path):
-    done = run_py("-m", *tiny, "trainer=debug", "trainer.max_steps=1", "seed=1,2", f"paths.log_dir={tmp_path}")
+    done = run_py("-m", *tiny, "trainer=debug", "seed=1,2", f"paths.log_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
-    results = [json.loads(path.read_text()) for path in sorted(Path(tmp_path).glob("ccnet_unav100/*/results.json"))]
-    assert [result["seed"] for result in results] == [1, 2]
+    folders = sorted(Path(tmp_path).glob("ccnet_unav100/*"))
+    assert [json.loads((folder / "results.json").read_text())["seed"] for folder in folders] == [1, 2]
+    for folder in folders:
+        assert sum(bool(row["val/map"]) for row in read_metrics(folder)) == 1
+        assert (folder / "checkpoints" / "best.ckpt").is_file()
+
+
+def test_a_sweep_over_several_processes_is_refused(run_py, tiny, tmp_path):
+    options = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "seed=1,2", f"paths.log_dir={tmp_path}")
+    done = run_py("-m", *tiny, *options)
+    assert done.returncode == 2
+    assert "one by one" in done.stderr

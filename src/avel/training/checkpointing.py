@@ -1,4 +1,4 @@
-"""Checkpoint files: `best.ckpt`, and whether one can be opened."""
+"""Checkpoint files: how they are written, `best.ckpt` and `last.ckpt`, and whether one can be opened."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from avel.errors import UserError
-from avel.training.files import whole_file
+from avel.files import whole_file
 
 
 def check_checkpoint(path: Path) -> None:
@@ -44,10 +45,62 @@ def sizes_must_fit(path: str | None) -> Iterator[None]:
         ) from error
 
 
-def best_checkpoint(folder: Path) -> str:
-    """Path of `best.ckpt` in a run folder, of `last.ckpt` where nothing was validated."""
+def best_checkpoint(folder: Path) -> str | None:
+    """Path of `best.ckpt` in a run folder, of `last.ckpt` where nothing was validated; None if there is neither."""
     paths = [folder / "checkpoints" / name for name in ("best.ckpt", "last.ckpt")]
-    return str(next(path for path in paths if path.is_file()))
+    return next((str(path) for path in paths if path.is_file()), None)
+
+
+class WholeFileIO(TorchCheckpointIO):
+    """Writes checkpoints that appear whole or not at all.
+
+    (Lightning writes to the system's temporary folder and moves. From another file system that is a copy, which a
+    kill tears.)
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write beside the target, then take its place (called by the trainer, on rank 0)."""
+        with whole_file(Path(path)) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
+
+
+class LastCheckpoint(Checkpoint):
+    """Keeps `last.ckpt`, what a stopped run resumes from: written at the end of every epoch, and more often if asked.
+
+    (Lightning's own callback does either the one or the other.)
+
+    Args:
+        dirpath: folder of the checkpoint.
+        every_n_train_steps: optimizer steps between two more savings, counted from the start of the run.
+    """
+
+    def __init__(self, dirpath: str | Path, every_n_train_steps: int | None = None) -> None:
+        if every_n_train_steps is not None and every_n_train_steps < 1:
+            raise UserError(f"every_n_train_steps={every_n_train_steps}: take a number from 1, or null for epochs only")
+        self.path = Path(dirpath).resolve() / "last.ckpt"
+        self.every_n_train_steps = every_n_train_steps
+        self._saved_step = 0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save every so many steps (called by the trainer)."""
+        step = trainer.global_step
+        if not self.every_n_train_steps or trainer.is_last_batch:
+            return  # a run that resumes behind the last batch would not make up for the validation
+        # the step stays the same where gradients of several batches are accumulated
+        if step % self.every_n_train_steps == 0 and step != self._saved_step:
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save, with what validation has found out (called by the trainer)."""
+        self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        self._saved_step = trainer.global_step
+        trainer.save_checkpoint(self.path)
+        for logger in trainer.loggers:
+            logger.after_save_checkpoint(self)  # type: ignore[arg-type]
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -69,6 +122,7 @@ class BestCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=False,
             enable_version_counter=False,
         )
+        self._came_along = False
 
     @property
     def path(self) -> Path:
@@ -76,19 +130,31 @@ class BestCheckpoint(ModelCheckpoint):
         return Path(str(self.dirpath)) / "best.ckpt"
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Bring the best checkpoint so far along, from beside the one that is resumed (called by the trainer)."""
+        """Bring the best checkpoint so far along, from beside the one that is resumed (called by the trainer).
+
+        It is left behind if it has another score than the resumed checkpoint knows of: then it is newer, and the run
+        comes to that validation again.
+        """
         if trainer.state.fn != "fit":
             return
         before = Path(str(trainer.ckpt_path)).resolve().with_name("best.ckpt")
-        if trainer.is_global_zero and before.is_file() and before != self.path:
-            with whole_file(self.path) as temporary:
-                shutil.copyfile(before, temporary)
-        trainer.strategy.barrier()
+        known = self._score(checkpoint)
+        came_along = False
+        if trainer.is_global_zero and known is not None and before.is_file():
+            came_along = known == self._score(torch.load(before, map_location="cpu", weights_only=True))
+            if came_along and before != self.path:
+                with whole_file(self.path) as temporary:
+                    shutil.copyfile(before, temporary)
+        self._came_along = trainer.strategy.broadcast(came_along)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the best score if its checkpoint came along (called by the trainer)."""
-        if not self.path.is_file():
+        if not self._came_along:
             return
         path = str(self.path)
         here = {"dirpath": self.dirpath, "best_model_path": path, "kth_best_model_path": path}
         super().load_state_dict(state_dict | here | {"best_k_models": {path: state_dict["best_model_score"]}})
+
+    def _score(self, checkpoint: dict[str, Any]) -> float | None:
+        score = checkpoint.get("callbacks", {}).get(self.state_key, {}).get("best_model_score")
+        return None if score is None else float(score)

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTh
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console, RenderableType
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
 
@@ -35,8 +36,8 @@ NOT_FOR_USERS = (
     "predict returned None if it was on purpose",
     # the metric's value is the same on all ranks already
     r"It is recommended to use `self\.log\('(val|test)/",
-    # `last.ckpt` has no score to restore, `best.ckpt` comes along (BestCheckpoint)
-    "The dirpath has changed from",
+    # trainer=ddp: the successor of this argument exists from PyTorch 2.13 on only
+    "`broadcast_buffers` is deprecated",
     # resuming in mid-epoch is exact here (ResumableLoader, SeedEachBatch)
     "You're resuming from a checkpoint that ended before the epoch ended",
 )
@@ -116,13 +117,14 @@ class EpochProgress(RichProgressBar):
 
 
 def headline(choices: Mapping[str, str], method: LightningModule, videos: Mapping[str, int]) -> str:
-    """Say in one line what runs.
+    """Say in one line what runs, in rich's markup.
 
     Args:
         choices: chosen option of each group of the configuration.
         method: the module.
         videos: split -> number of videos.
     """
+    choices = {group: escape(str(option)) for group, option in choices.items()}
     parameters = sum(parameter.numel() for parameter in method.parameters())
     splits = ", ".join(f"{count} {split}" for split, count in videos.items())
     what = f"[bold]{choices['method']}[/] ({choices['size']} size, {choices['protocol']} protocol) on {choices['data']}"
@@ -151,7 +153,7 @@ def score_table(columns: Mapping[str, Mapping[str, float]], title: str) -> Table
         columns: name of the system -> `map`, `map@0.10` … -> value in [0, 1].
         title: title of the table.
     """
-    table = Table("tIoU", *columns, title=title, title_justify="left", min_width=len(title))
+    table = Table("tIoU", *map(escape, columns), title=title, title_justify="left", min_width=len(title))
     for column in table.columns:
         column.justify = "right"
     names = [name for name in next(iter(columns.values())) if name.startswith("map@")]
@@ -175,10 +177,10 @@ def class_table(ap: Tensor, class_names: Sequence[str], count: int = 5) -> Table
     count = min(count, len(ranked) // 2)
     table = Table("best classes", "AP", "worst classes", "AP", title="AP, mean over tIoU", title_justify="left")
     for best, worst in zip(ranked[:count], ranked[::-1][:count], strict=True):
-        table.add_row(best, percent(mean[best]), worst, percent(mean[worst]))
+        table.add_row(escape(best), percent(mean[best]), escape(worst), percent(mean[worst]))
     return table
 
 
 def percent(value: float | None) -> str:
-    """Format a share of 1 as percent, with two decimals as in the papers."""
-    return "" if value is None else f"{100 * value:.2f}"
+    """Format a share of 1 as percent, with two decimals as in the papers; nothing for None and NaN."""
+    return "" if value is None or value != value else f"{100 * value:.2f}"

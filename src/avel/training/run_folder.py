@@ -17,12 +17,12 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from avel.events import EventTable
-from avel.training.files import whole_file
+from avel.files import whole_file
 
 
 def footprint(method: LightningModule, started: float) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class MetricsFile(Logger):
         if time.monotonic() >= self._write_after:
             self.write()
 
-    def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
+    def after_save_checkpoint(self, checkpoint_callback: Checkpoint) -> None:
         """Write now, and again with the next values: those of the checkpoint's own step come after it."""
         self.write()
         self._write_after = 0.0
@@ -168,7 +168,7 @@ class RunFolder(Callback):
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Take the rows of the run that is resumed over (called by the trainer)."""
         if trainer.state.fn == "fit":
-            before = Path(str(trainer.ckpt_path)).parents[1] / "metrics.csv"
+            before = Path(str(trainer.ckpt_path)).resolve().parent.parent / "metrics.csv"
             for logger in trainer.loggers:
                 if isinstance(logger, MetricsFile):
                     logger.resume(before, checkpoint["global_step"])

@@ -1,18 +1,36 @@
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from avel.errors import UserError
-from avel.training.checkpointing import BestCheckpoint, best_checkpoint, check_checkpoint, sizes_must_fit
+from avel.training.checkpointing import (
+    BestCheckpoint,
+    LastCheckpoint,
+    WholeFileIO,
+    best_checkpoint,
+    check_checkpoint,
+    sizes_must_fit,
+)
 from tests.unit.training.scored import fit
+from tests.unit.training.toy import BATCHES, train
 
 
-def fit_in(folder, *, scores, resume=None):
+def fit_in(folder, *callbacks, scores, resume=None):
     best = BestCheckpoint(folder / "checkpoints", monitor="val/map")
-    last = ModelCheckpoint(folder / "checkpoints", filename="last", save_on_train_epoch_end=True)
-    fit(best, last, scores=scores, resume=resume)
+    fit(best, LastCheckpoint(folder / "checkpoints"), *callbacks, scores=scores, resume=resume)
     return best
+
+
+class EveryStep(LastCheckpoint):
+    """Keeps every `last.ckpt` as step=N.ckpt."""
+
+    def __init__(self, folder):
+        super().__init__(folder / "checkpoints", 1)
+
+    def _save(self, trainer):
+        self.path = self.path.with_name(f"step={trainer.global_step}.ckpt")
+        super()._save(trainer)
 
 
 def epoch_of(path):
@@ -47,11 +65,71 @@ def test_without_the_old_best_file_the_search_begins_anew(tmp_path):
     assert epoch_of(best.path) == 2
 
 
+@pytest.mark.parametrize("where", ["another folder", "the same folder"])
+@pytest.mark.parametrize("step", range(1, 3 * BATCHES + 1))
+def test_a_run_killed_at_any_step_finds_the_same_best(tmp_path, step, where):
+    scores = [0.1, 0.3, 0.2]
+    whole = fit_in(tmp_path / "a", EveryStep(tmp_path / "a"), scores=scores)
+    folder = tmp_path / ("a" if where == "the same folder" else "b")
+    best = fit_in(folder, scores=scores, resume=tmp_path / f"a/checkpoints/step={step}.ckpt")
+    assert epoch_of(whole.path) == epoch_of(best.path) == 1
+    assert best.best_model_score == pytest.approx(0.3)
+    assert best.best_model_path == str(best.path)
+
+
+def test_a_best_file_that_is_newer_than_the_resumed_checkpoint_does_not_come_along(tmp_path):
+    fit_in(tmp_path / "a", EveryStep(tmp_path / "a"), scores=[0.1, 0.3])
+    best = fit_in(tmp_path / "b", scores=[0.1, 0.2], resume=tmp_path / f"a/checkpoints/step={BATCHES + 1}.ckpt")
+    assert best.best_model_score == pytest.approx(0.2)
+
+
 def test_last_stands_in_for_best(tmp_path):
     best = fit_in(tmp_path, scores=[0.1])
     assert best_checkpoint(tmp_path) == str(best.path)
     best.path.unlink()
-    assert best_checkpoint(tmp_path).endswith("last.ckpt")
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    assert best_checkpoint(tmp_path) == str(last)
+    last.unlink()
+    assert best_checkpoint(tmp_path) is None
+
+
+class Steps(Callback):
+    """Notes at which steps checkpoints are written."""
+
+    def __init__(self):
+        self.saved = []
+
+    def on_save_checkpoint(self, trainer, pl_module, checkpoint):
+        self.saved.append(trainer.global_step)
+
+
+@pytest.mark.parametrize(("every", "expected"), [(None, [4, 8]), (3, [3, 4, 6, 8]), (4, [4, 8]), (9, [4, 8])])
+def test_last_checkpoint_is_written_every_n_steps_and_at_the_end_of_the_epoch(tmp_path, every, expected):
+    steps = Steps()
+    fit(LastCheckpoint(tmp_path, every), steps, scores=[0.1, 0.2])
+    assert steps.saved == expected
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 2 * BATCHES
+
+
+def test_last_checkpoint_is_written_once_per_step_with_accumulated_gradients(tmp_path):
+    steps = Steps()
+    train(tmp_path, LastCheckpoint(tmp_path, 1), steps, epochs=1, accumulate_grad_batches=2)
+    assert steps.saved == [1, 2]
+
+
+def test_last_checkpoint_asks_for_a_number_of_steps(tmp_path):
+    with pytest.raises(UserError, match="every_n_train_steps=0"):
+        LastCheckpoint(tmp_path, 0)
+
+
+def test_a_save_that_fails_midway_leaves_the_old_checkpoint(tmp_path):
+    path = tmp_path / "last.ckpt"
+    WholeFileIO().save_checkpoint({"step": 1}, path)
+    with pytest.raises(Exception, match="pickle"):
+        WholeFileIO().save_checkpoint({"weights": torch.zeros(1000), "bad": lambda: 0}, path)
+    assert torch.load(path, weights_only=True) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_whole_checkpoints_pass(tmp_path):

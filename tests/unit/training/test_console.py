@@ -71,6 +71,14 @@ def test_class_table_ranks_and_leaves_out_classes_without_events():
     assert rows == [["b", "80.00", "c", "0.00"], ["d", "50.00", "a", "30.00"]]
 
 
+@pytest.mark.parametrize("name", ["dog [small]", "[/x]", "[bold]", "C:\\[red]"])
+def test_names_are_shown_literally(name):
+    assert name in text(class_table(torch.tensor([[0.2], [0.1]]), [name, "b"]))
+    assert name in text(score_table({name: {"map": 0.5}}, "scores"))
+    choices = {"method": name, "size": "narrow", "protocol": "clean", "data": "unav100"}
+    assert name in text(headline(choices, Scored([]), {"train": 3}))
+
+
 def test_predictions_have_nothing_to_tabulate():
     results = {"method": "ccnet", "split": "test", "metrics": {}, "baselines": {}}
     assert closing(results, torch.empty(0), ["a"]) == []
@@ -85,4 +93,4 @@ def test_headline_says_what_runs():
 
 
 def test_percent():
-    assert (percent(0.12345), percent(None)) == ("12.35", "")
+    assert (percent(0.12345), percent(None), percent(float("nan"))) == ("12.35", "", "")

@@ -1,28 +1,18 @@
 import json
-from contextlib import suppress
+import math
 
-from avel.training.files import whole_file, write_json
+import pytest
 
-
-def test_the_file_appears_when_the_block_ends(tmp_path):
-    path = tmp_path / "new" / "file.txt"
-    with whole_file(path) as temporary:
-        temporary.write_text("half")
-        assert not path.exists()
-    assert path.read_text() == "half"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_failure_leaves_the_old_file(tmp_path):
-    path = tmp_path / "file.txt"
-    path.write_text("old")
-    with suppress(RuntimeError), whole_file(path) as temporary:
-        temporary.write_text("half of the n")
-        raise RuntimeError
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
+from avel.training.files import write_json
 
 
 def test_json_reads_back(tmp_path):
     write_json(tmp_path / "a.json", {"metrics": {"test/map": 0.5}, "commit": None})
     assert json.loads((tmp_path / "a.json").read_text()) == {"metrics": {"test/map": 0.5}, "commit": None}
+
+
+def test_what_json_cannot_say_is_null(tmp_path):
+    write_json(tmp_path / "a.json", {"metrics": {"map": math.nan}, "grid": [0.1, math.inf], "n": 3, "on": True})
+    text = (tmp_path / "a.json").read_text()
+    document = json.loads(text, parse_constant=pytest.fail)
+    assert document == {"metrics": {"map": None}, "grid": [0.1, None], "n": 3, "on": True}

@@ -3,9 +3,9 @@ import json
 import time
 
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 
 from avel.events import Event, EventTable
+from avel.training.checkpointing import LastCheckpoint
 from avel.training.run_folder import MetricsFile, RunFolder, footprint, git_commit, write_predictions
 from tests.unit.training.scored import Scored, fit
 from tests.unit.training.toy import BATCHES, ResumableLoader
@@ -19,7 +19,7 @@ def read(path):
 
 
 def fit_in(folder, *, scores, every=None, resume=None):
-    last = ModelCheckpoint(folder / "checkpoints", filename="last", every_n_train_steps=every)
+    last = LastCheckpoint(folder / "checkpoints", every)
     metrics = MetricsFile(folder / "metrics.csv")
     return fit(RunFolder(CONFIG), last, scores=scores, loggers=[metrics], resume=resume)
 
@@ -68,6 +68,13 @@ def test_a_resumed_run_has_the_whole_history(tmp_path):
     fit_in(tmp_path / "first", scores=scores[:2], every=BATCHES + 2)
     fit_in(tmp_path / "then", scores=scores, resume=tmp_path / "first/checkpoints/last.ckpt")
     assert read(tmp_path / "then/metrics.csv") == read(tmp_path / "whole/metrics.csv")
+
+
+def test_a_checkpoint_may_be_named_from_its_own_folder(tmp_path, monkeypatch):
+    fit_in(tmp_path / "first", scores=[0.1])
+    monkeypatch.chdir(tmp_path / "first" / "checkpoints")
+    fit_in(tmp_path / "then", scores=[0.1, 0.2], resume="last.ckpt")
+    assert [row["val/map"] for row in read(tmp_path / "then/metrics.csv") if row["val/map"]] == ["0.1", "0.2"]
 
 
 def test_checkpoints_hold_the_config(tmp_path):
