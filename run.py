@@ -35,6 +35,7 @@ CONF = Path(__file__).parent / "conf"
 STAGES = ("fit", "validate", "test", "predict")
 MAX_SEED = 2**32 - 1
 log = logging.getLogger("avel.run")
+TRACE = "(HYDRA_FULL_ERROR=1 shows where this arose)"
 DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
@@ -67,9 +68,10 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     started = time.monotonic()
     terminal = console.Terminal(folder / "console.log")
     data, method = build(cfg)
+    videos = count_videos(cfg, data)  # looks at the files: before anything is written
     trainer = build_trainer(cfg)
     files.write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-    terminal.show(console.headline(HydraConfig.get().runtime.choices, method, count_videos(cfg, data)))
+    terminal.show(console.headline(HydraConfig.get().runtime.choices, method, videos))
 
     baselines = score_baselines(cfg, method, data)
     weights = run_stage(cfg, trainer, method, data)
@@ -87,7 +89,7 @@ def check(cfg: DictConfig) -> None:
     if HydraConfig.get().runtime.choices["experiment"] is None:
         raise UserError("choose an experiment, e.g. experiment=ccnet_unav100; `python run.py` lists them")
     if cfg.stage not in STAGES:
-        raise UserError(f"stage={cfg.stage}: unknown.{closest(cfg.stage, STAGES)} Available: {', '.join(STAGES)}")
+        raise UserError(f"stage={cfg.stage}: unknown.{closest(str(cfg.stage), STAGES)} Available: {', '.join(STAGES)}")
     if type(cfg.seed) is not int or not 0 <= cfg.seed <= MAX_SEED:
         raise UserError(f"seed={cfg.seed}: give a whole number from 0 to {MAX_SEED}")
     epochs, steps = cfg.trainer.max_epochs, cfg.trainer.get("max_steps", -1)
@@ -96,7 +98,9 @@ def check(cfg: DictConfig) -> None:
     if cfg.ckpt_path:
         from avel.training.checkpointing import check_checkpoint
 
-        check_checkpoint(Path(cfg.ckpt_path))
+        epoch = check_checkpoint(Path(cfg.ckpt_path))
+        if cfg.stage == "fit" and epochs is not None and epoch > epochs:
+            raise UserError(f"ckpt_path={cfg.ckpt_path}: is of epoch {epoch}, beyond trainer.max_epochs={epochs}")
 
 
 def build(cfg: DictConfig) -> tuple[Any, Any]:
@@ -166,7 +170,8 @@ def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str 
         log.warning("No ckpt_path: these are the numbers of an untrained method")
     with checkpointing.sizes_must_fit(cfg.ckpt_path):
         if cfg.stage == "fit":
-            trainer.fit(method, data, ckpt_path=cfg.ckpt_path)
+            with stoppable(trainer, Path(cfg.paths.run_dir)):
+                trainer.fit(method, data, ckpt_path=cfg.ckpt_path)
             best = checkpointing.best_checkpoint(Path(cfg.paths.run_dir))
             if best is None:
                 log.warning("No checkpoint was kept: the weights at the end of the training are tested")
@@ -175,6 +180,24 @@ def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str 
         options = {} if cfg.stage == "predict" else {"verbose": False}
         getattr(trainer, cfg.stage)(method, data, ckpt_path=cfg.ckpt_path, **options)
     return cfg.ckpt_path
+
+
+@contextmanager
+def stoppable(trainer: Trainer, folder: Path) -> Iterator[None]:
+    """Say how to go on where Ctrl-C stopped a training."""
+    try:
+        yield
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        last = folder / "checkpoints" / "last.ckpt"
+        if not trainer.interrupted:
+            raise
+        hint = (
+            f"go on with the same command and ckpt_path={os.path.relpath(last)}"
+            if last.is_file()
+            else "no checkpoint yet"
+        )
+        log.warning("Stopped: %s", hint)
+        sys.exit(130)
 
 
 def describe(cfg: DictConfig, method: Any, data: Any) -> dict[str, Any]:
@@ -238,7 +261,7 @@ def clear_errors() -> Iterator[None]:
     """Report what a user can mend as one message, with exit code 2; HYDRA_FULL_ERROR=1 shows where it arose."""
     try:
         yield
-    except (UserError, HydraException, OmegaConfBaseException) as error:
+    except (UserError, HydraException, OmegaConfBaseException, OSError) as error:
         if DEBUG:
             raise
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {escape(explain(error))}")
@@ -253,6 +276,8 @@ def explain(error: BaseException) -> str:
     if isinstance(error, MissingConfigException) and error.options:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={name}: unknown.{closest(name, error.options)} Available: {', '.join(error.options)}"
+    if isinstance(error, OSError):
+        return f"{error.filename or error}: {error.strerror or type(error).__name__}\n{TRACE}"
     if unknown := re.search(r"Could not override '([^']+)'", message):
         hint = closest(unknown[1], valid_keys())
         return f"{unknown[1]}: there is no such key.{hint} All keys: add `--cfg job` to the command"
@@ -263,7 +288,7 @@ def explain(error: BaseException) -> str:
             return str(cause)
         if isinstance(cause, ModuleNotFoundError):
             return f"{key}{cause}\nInstall the optional packages: pip install -e '.[wandb,tensorboard]'"
-        return f"{key}{cause}\n(HYDRA_FULL_ERROR=1 shows where this arose)"
+        return f"{key}{cause}\n{TRACE}"
     return message
 
 

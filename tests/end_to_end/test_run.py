@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -298,3 +299,37 @@ def test_a_sweep_over_several_processes_is_refused(run_py, tiny, tmp_path):
     done = run_py("-m", *tiny, *options)
     assert done.returncode == 2
     assert "one by one" in done.stderr
+
+
+def test_ctrl_c_says_how_to_go_on_and_fewer_epochs_are_refused(run_py, tiny, tmp_path):
+    stopped = run_py(
+        *tiny,
+        f"hydra.run.dir={tmp_path / 'run'}",
+        "+callbacks.kill._target_=tests.end_to_end.kill.InterruptAtStep",
+        "+callbacks.kill.step=8",  # in the third epoch
+    )
+    assert stopped.returncode == 130
+    assert "Traceback" not in stopped.stdout + stopped.stderr
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    assert re.search(r"Stopped: go on with the same command and ckpt_path=\S+last\.ckpt", stopped.stdout)
+    assert load(last)["global_step"] == 6
+
+    refused = run_py(*tiny, "trainer.max_epochs=1", f"ckpt_path={last}", f"hydra.run.dir={tmp_path / 'again'}")
+    assert refused.returncode == 2
+    assert f"ckpt_path={last}: is of epoch 2, beyond trainer.max_epochs=1" in refused.stderr
+    assert not (tmp_path / "again").exists()
+
+
+def test_what_is_no_checkpoint_is_refused(run_py, tiny, tmp_path):
+    (tmp_path / "text.ckpt").write_text("hello\n")
+    for path, complaint in ((tmp_path, "is a folder"), (tmp_path / "text.ckpt", "this is no checkpoint of a run")):
+        done = run_py(*tiny, "stage=test", f"ckpt_path={path}", f"hydra.run.dir={tmp_path / 'run'}")
+        assert done.returncode == 2
+        assert f"ckpt_path={path}: {complaint}" in done.stderr
+
+
+def test_damaged_features_leave_no_run_folder(run_py, tiny, data_dir, tmp_path):
+    done = run_py(*tiny, "data.visual_dim=7", f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.returncode == 2
+    assert "set data.visual_dim=6" in done.stderr
+    assert not (tmp_path / "run").exists()

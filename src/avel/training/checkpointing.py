@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -17,17 +17,27 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from avel.errors import UserError
 from avel.files import whole_file
 
+KEYS = {"state_dict", "loops", "epoch", "pytorch-lightning_version"}
+"""What the checkpoint of a run holds at least."""
 
-def check_checkpoint(path: Path) -> None:
-    """Raise a UserError unless `path` is a file that opens as a checkpoint."""
+
+def check_checkpoint(path: Path) -> int:
+    """Return the epoch (from 1) in or after which a checkpoint was written.
+
+    Raises:
+        UserError: `path` is no file that opens as a checkpoint of a run.
+    """
     if not path.is_file():
-        raise UserError(f"ckpt_path={path}: there is no such file")
+        what = "is a folder: give a file such as last.ckpt" if path.is_dir() else "there is no such file"
+        raise UserError(f"ckpt_path={path}: {what}")
     try:
-        keys = set(torch.load(path, map_location="meta", weights_only=True))
-    except (RuntimeError, OSError, EOFError, IndexError, UnpicklingError):
-        keys = set()
-    if not {"state_dict", "loops"} <= keys:
+        with warnings.catch_warnings(action="ignore"):
+            checkpoint = torch.load(path, map_location="meta", weights_only=True)
+    except Exception:  # the unpickler answers garbage with any kind of error
+        checkpoint = None
+    if not isinstance(checkpoint, dict) or not checkpoint.keys() >= KEYS:
         raise UserError(f"ckpt_path={path}: this is no checkpoint of a run, or a damaged one; take another file")
+    return int(checkpoint["epoch"]) + 1
 
 
 @contextmanager

@@ -67,6 +67,8 @@ class Terminal:
             logger.handlers, logger.propagate = [], True  # it brings its own, which writes past the bars
             logger.setLevel(logging.WARNING)
         logging.captureWarnings(True)
+        # a user is helped by what is wrong, not by the line of source that says so
+        warnings.formatwarning = lambda message, *_, **__: str(message)
         for message in NOT_FOR_USERS:
             warnings.filterwarnings("ignore", message)
 
@@ -102,6 +104,9 @@ class EpochProgress(RichProgressBar):
         values = trainer.callback_metrics
         formats = {"train/loss": ("loss", ".4f"), "lr": ("lr", ".1e"), "val/map": ("val mAP", ".4f")}
         return {name: format(float(values[key]), form) for key, (name, form) in formats.items() if key in values}
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"epoch {current_epoch + 1}/{self.trainer.max_epochs}"  # Lightning counts from 0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock (called by the trainer)."""
@@ -174,7 +179,7 @@ def class_table(ap: Tensor, class_names: Sequence[str], count: int = 5) -> Table
     """
     mean = {name: float(value) for name, value in zip(class_names, ap.mean(dim=1), strict=True) if value == value}
     ranked = sorted(mean, key=lambda name: -mean[name])
-    count = min(count, len(ranked) // 2)
+    count = min(count, (len(ranked) + 1) // 2)
     table = Table("best classes", "AP", "worst classes", "AP", title="AP, mean over tIoU", title_justify="left")
     for best, worst in zip(ranked[:count], ranked[::-1][:count], strict=True):
         table.add_row(escape(best), percent(mean[best]), escape(worst), percent(mean[worst]))
