@@ -191,12 +191,9 @@ def stoppable(trainer: Trainer, folder: Path) -> Iterator[None]:
         last = folder / "checkpoints" / "last.ckpt"
         if not trainer.interrupted:
             raise
-        hint = (
-            f"go on with the same command and ckpt_path={os.path.relpath(last)}"
-            if last.is_file()
-            else "no checkpoint yet"
-        )
-        log.warning("Stopped: %s", hint)
+        how = f"go on with the same command and ckpt_path={os.path.relpath(last)}"
+        how = how if last.is_file() else "there is no checkpoint yet"
+        Console(soft_wrap=True, highlight=False).print(escape(f"Stopped: {how}"))
         sys.exit(130)
 
 
