@@ -153,6 +153,18 @@ class History(Callback):
             trainer.should_stop = True
 
 
+def check_gradient_norms(rows: list[dict], expected: list[dict]) -> None:
+    """Equal at all steps but at most one, where the gradient may jump.
+
+    Perturbing the weights of `unav-trajectory` by 1e-7 moves its eighth norm by up to 1 % (in float64 it is 0.8 % off),
+    the other nine by 2e-5 at most.
+    """
+    ours, reference = (torch.tensor([row["grad_norm_before_clip"] for row in table]) for table in (rows, expected))
+    difference = (ours / reference - 1).abs()
+    assert (difference > 1e-3).sum() <= 1, difference
+    assert difference.max() < 0.05, difference
+
+
 @pytest.mark.parametrize("case", TRAJECTORIES, ids=str)
 def test_training_steps(case, tmp_path):
     """The whole recipe through a real Trainer: loss, clipping, AdamW groups, schedule, moving average."""
@@ -180,13 +192,9 @@ def test_training_steps(case, tmp_path):
 
     assert len(history.rows) == len(expected)
     for row, reference in zip(history.rows, expected, strict=True):
-        for name, value in row.items():
-            # Adam turns rounding of tiny gradients into full steps, which the gradient's norm shows first.
-            tolerance = 1e-2 if name == "grad_norm_before_clip" else 1e-3
-            assert value == pytest.approx(reference[name], rel=tolerance, abs=1e-9), (
-                name,
-                reference["iteration"],
-            )
+        for name in row.keys() - {"grad_norm_before_clip"}:
+            assert row[name] == pytest.approx(reference[name], rel=1e-3, abs=1e-9), (name, reference["iteration"])
+    check_gradient_norms(history.rows, expected)
     for prefix, state in (("final.", history.raw), ("ema.", method.state_dict())):
         reference = case.select(prefix)
         assert reference
