@@ -153,8 +153,8 @@ def check_outputs(picks, inputs, operation, weight, case):
 def test_raw_sets(case, name, index):
     inputs, expected = case.select(f"{name}.in."), case.select(f"{name}.{index}.out.")
     setting = dict(case.config["settings"][index])
-    # The case stores setting 4 as it was used for set c, with voting off; that of the other sets is not recorded. 0.9, as
-    # in setting 3, reproduces their numbers: inferred, not read.
+    # The case stores setting 4 as it was used for set c, with voting off; that of the other sets is not recorded. 0.9,
+    # as in setting 3, reproduces their numbers: inferred, not read.
     voting = 0.9 if index == "4" and name != "c" else setting["voting_thresh"]
     rule = SuppressionRule(
         method=MODES["soft" if setting["use_soft_nms"] else "hard"],
