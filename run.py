@@ -61,7 +61,7 @@ def job(cfg: DictConfig) -> float | None:
 
 
 def run(cfg: DictConfig, folder: Path) -> float | None:
-    """Build data, method and trainer; run the stage; leave the results. Returns the mAP, None for predictions."""
+    """Build data, method and trainer; run the stage; leave the results. Returns the score, None for predictions."""
     check(cfg)
     from avel.training import console, files, run_folder
 
@@ -77,11 +77,12 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     weights = run_stage(cfg, trainer, method, data)
     if trainer.is_global_zero:
         results = describe(cfg, method, data) | {"ckpt_path": weights, "baselines": baselines}
+        results["metrics"] |= flat_baselines(baselines)
         warn_of_subset(**results["videos"], split=results["split"])
         files.write_json(folder / "results.json", results | run_folder.footprint(method, started))
         run_folder.write_predictions(folder, results["split"], method.predictions)
         terminal.show(*console.closing(results, method.ap, data.class_names), *next_steps(cfg, folder, weights))
-    return method.results.get("val/map" if cfg.stage == "validate" else "test/map")
+    return method.results.get(f"{'val' if cfg.stage == 'validate' else 'test'}/{method.monitor}")
 
 
 def check(cfg: DictConfig) -> None:
@@ -139,22 +140,25 @@ def build_trainer(cfg: DictConfig) -> Trainer:
 
 def count_videos(cfg: DictConfig, data: Any) -> dict[str, int]:
     """Count the videos: the usable ones of the splits that the stage needs, the annotated ones of the others."""
-    needed = ("train", "validation", "test") if cfg.stage == "fit" else (judged_split(cfg),)
+    needed = ("train", data.selection_split, "test") if cfg.stage == "fit" else (judged_split(cfg, data),)
     return data.facts().videos | {split: len(data.durations(split)) for split in needed}
 
 
-def judged_split(cfg: DictConfig) -> str:
+def judged_split(cfg: DictConfig, data: Any) -> str:
     """Split that the results are about."""
-    return {"validate": "validation", "predict": cfg.data.predict_split}.get(cfg.stage, "test")
+    return {"validate": data.selection_split, "predict": data.predict_split}.get(cfg.stage, "test")
+
+
+def selection_split(cfg: DictConfig, data: Any) -> str | None:
+    """Split by which the checkpoint was chosen, None where nothing was."""
+    return data.selection_split if cfg.stage == "fit" and cfg.protocol.monitor != "epoch" else None
 
 
 def score_baselines(cfg: DictConfig, method: Any, data: Any) -> dict[str, dict[str, float]]:
     """Score what a result on the test split has to beat."""
     if cfg.stage not in ("fit", "test"):
         return {}
-    from avel.tasks.baselines import dense_baselines
-
-    scores = dense_baselines(data, "test")
+    scores = method.baselines(data, "test")
     if cfg.untrained and cfg.stage == "fit":
         quiet = {"callbacks": [], "logger": False, "enable_progress_bar": False, "enable_checkpointing": False}
         instantiate(cfg.trainer, **quiet).test(method, data, verbose=False)
@@ -173,6 +177,8 @@ def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str 
             with stoppable(trainer, Path(cfg.paths.run_dir)):
                 trainer.fit(method, data, ckpt_path=cfg.ckpt_path)
             best = checkpointing.best_checkpoint(Path(cfg.paths.run_dir))
+            if selection_split(cfg, data) == "test":
+                log.warning("The checkpoint was chosen on the test split, as the released code does: too good a result")
             if best is None:
                 log.warning("No checkpoint was kept: the weights at the end of the training are tested")
             trainer.test(method, data, ckpt_path=best, verbose=False)
@@ -200,16 +206,25 @@ def stoppable(trainer: Trainer, folder: Path) -> Iterator[None]:
 def describe(cfg: DictConfig, method: Any, data: Any) -> dict[str, Any]:
     """Say what was run and what came out."""
     choices = HydraConfig.get().runtime.choices
-    split = judged_split(cfg)
+    split = judged_split(cfg, data)
     return {name: choices[name] for name in ("experiment", "method", "data", "size", "protocol")} | {
         "features": cfg.data.get("features"),
         "stage": cfg.stage,
         "split": split,
-        "selection_split": "validation" if cfg.stage == "fit" else None,
+        "selection_split": selection_split(cfg, data),
         "tiou_grid": [round(threshold, 2) for threshold in data.tiou_grid],
         "seed": cfg.seed,
         "videos": {"evaluated": len(method.predictions.videos), "annotated": data.facts().videos[split]},
-        "metrics": method.results,
+        "metrics": dict(method.results),
+    }
+
+
+def flat_baselines(baselines: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Name the scores of the baselines as results are named, e.g. `baseline/all_background/accuracy`."""
+    return {
+        f"baseline/{name.replace(' ', '_')}/{score}": value
+        for name, scores in baselines.items()
+        for score, value in scores.items()
     }
 
 

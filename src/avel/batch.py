@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+
+BatchT = TypeVar("BatchT", "Batch", "ClipBatch")
 
 NO_EVENT = -1
 """Label that fills `Batch.labels` behind a video's last event."""
@@ -142,9 +144,7 @@ class Batch:
         )
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
-        tensors = {name: value for name in self.__slots__ if isinstance(value := getattr(self, name), Tensor)}
-        changed: dict[str, Any] = {name: function(tensor) for name, tensor in tensors.items()}
-        return replace(self, **changed)
+        return map_tensors(self, function)
 
 
 @dataclass(slots=True)
@@ -160,6 +160,88 @@ class DensePrediction:
     logits: Tensor
     offsets: Tensor
     mask: Tensor
+
+
+@dataclass(slots=True)
+class Clip:
+    """One short video of which every snippet has one class; the AVE papers call a snippet of 1 second a "segment".
+
+    Attributes:
+        video: the video's id.
+        visual: visual features, maps (T, H, W, D_visual) or vectors (T, D_visual), float32.
+        audio: audio features, (T, D_audio) float32.
+        labels: class of each snippet, (T,) int64; C is background.
+        video_label: class of the video; C where none of the classes occurs.
+    """
+
+    video: str
+    visual: Tensor
+    audio: Tensor
+    labels: Tensor
+    video_label: int
+
+
+@dataclass(slots=True)
+class ClipBatch:
+    """B clips of T snippets each.
+
+    Attributes:
+        videos: the B ids.
+        visual: (B, T, H, W, D_visual) or (B, T, D_visual) float32.
+        audio: (B, T, D_audio) float32.
+        labels: class of each snippet, (B, T) int64; C is background.
+        video_labels: class of each video, (B,) int64; C where none of the classes occurs.
+    """
+
+    videos: list[str]
+    visual: Tensor
+    audio: Tensor
+    labels: Tensor
+    video_labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> ClipBatch:
+        """Return the batch with its tensors on `device`."""
+        return map_tensors(self, lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> ClipBatch:
+        """Return the batch in page-locked memory (called by the DataLoader)."""
+        return map_tensors(self, Tensor.pin_memory)
+
+
+@dataclass(slots=True)
+class ClipPrediction:
+    """What a segment localizer decides about the T snippets of B clips.
+
+    Attributes:
+        labels: class of each snippet, (B, T) int64; C is background.
+        scores: how sure it is of each class in each snippet, (B, T, C) in [0, 1].
+        attention: where it looks, (B, T, H, W), each map sums to 1.
+    """
+
+    labels: Tensor
+    scores: Tensor
+    attention: Tensor
+
+
+def map_tensors(batch: BatchT, function: Callable[[Tensor], Tensor]) -> BatchT:
+    """Return a copy of a dataclass with all its tensors mapped."""
+    tensors = {name: value for name in batch.__slots__ if isinstance(value := getattr(batch, name), Tensor)}
+    changed: dict[str, Any] = {name: function(tensor) for name, tensor in tensors.items()}
+    return replace(batch, **changed)
+
+
+def collate_clips(clips: Sequence[Clip]) -> ClipBatch:
+    """Stack clips of equal length and equal shape of features."""
+    return ClipBatch(
+        videos=[clip.video for clip in clips],
+        visual=torch.stack([clip.visual for clip in clips]),
+        audio=torch.stack([clip.audio for clip in clips]),
+        labels=torch.stack([clip.labels for clip in clips]),
+        video_labels=torch.tensor([clip.video_label for clip in clips]),
+    )
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from avel.batch import NO_EVENT, Batch, Sample, TimeGrid, collate
+from avel.batch import NO_EVENT, Batch, Clip, Sample, TimeGrid, collate, collate_clips
 
 GRID = TimeGrid(fps=16, stride=4, window=16)
 
@@ -72,3 +72,13 @@ def test_seconds_to_snippets_and_back(fps, stride, window, seconds):
 def test_a_snippet_stands_for_the_middle_of_its_window():
     assert GRID.to_seconds(torch.tensor([0.0, 1.0])).tolist() == [0.5, 0.75]
     assert GRID.hop == 0.25
+
+
+def test_clips_are_stacked_and_move_together():
+    clips = [Clip(str(i), torch.full((10, 7, 7, 3), i), torch.zeros(10, 2), torch.arange(10), i) for i in range(3)]
+    batch = collate_clips(clips).to("meta")
+    assert (len(batch), batch.videos) == (3, ["0", "1", "2"])
+    assert batch.visual.shape == (3, 10, 7, 7, 3)
+    assert batch.labels.shape == (3, 10)
+    assert {tensor.device.type for tensor in (batch.visual, batch.audio, batch.labels, batch.video_labels)} == {"meta"}
+    assert collate_clips(clips).video_labels.tolist() == [0, 1, 2]

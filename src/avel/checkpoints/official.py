@@ -7,7 +7,7 @@ here and an affine parameter (1, D, 1) is (D,). The tables rename, `convert` dro
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
@@ -91,15 +91,21 @@ def rename(name: str, table: Table) -> str:
 
 
 def convert(
-    released: Mapping[str, Tensor], table: Table, ours: Mapping[str, Tensor], *, partial: bool = False
+    released: Mapping[str, Tensor],
+    table: Table,
+    ours: Mapping[str, Tensor],
+    *,
+    partial: bool = False,
+    ignorable: Sequence[str] = (),
 ) -> dict[str, Tensor]:
     """Translate a released state dict.
 
     Args:
         released: tensors under the released names.
-        table: `UNAV` or `CCNET`.
+        table: the method's, e.g. `UNAV` or `avel.checkpoints.ave.PSP`.
         ours: a state dict of our module of the same size, for the shapes.
         partial: accept that `released` lacks some of our tensors.
+        ignorable: patterns of released names that are left out: parameters that their code never uses.
 
     Returns:
         Tensors under our names, in our shapes; load them with `load_state_dict(..., strict=False)`, because the loss
@@ -111,6 +117,8 @@ def convert(
     """
     state = {}
     for name, tensor in released.items():
+        if any(re.search(pattern, name) for pattern in ignorable):
+            continue
         target = rename(name, table)
         if target not in ours:
             raise KeyError(f"released tensor {name} has no counterpart (looked for {target})")

@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 from traceback import clear_frames
-from typing import Any
+from typing import Any, Literal, get_args
 
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.distributed import DistributedSampler
 
-from avel.batch import Batch, Sample
-from avel.errors import UserError
+from avel.batch import Batch
+from avel.errors import UserError, check_choice
+
+Order = Literal["shuffled", "fixed", "first_batch_shuffled"]
 
 
 def sample_random(seed: int, epoch: int, index: int) -> Random:
@@ -28,13 +30,18 @@ def sample_random(seed: int, epoch: int, index: int) -> Random:
 class EpochSampler(DistributedSampler[tuple[int, int]]):
     """Draws keys (index, epoch) for one of several ranks.
 
-    Training shuffles by (seed, epoch) and gives every rank equally many; evaluation keeps the order and gives
-    every index to exactly one rank. Lightning does not wrap it in a second sampler because it is a
-    `DistributedSampler`.
+    Training draws by (seed, epoch) and gives every rank equally many; evaluation keeps the order and gives every index
+    to exactly one rank. Lightning does not wrap it in a second sampler because it is a `DistributedSampler`.
+
+    Released codes of the AVE papers train in other orders: "fixed" is that of the data set in every epoch (AV-att,
+    whose list is sorted by class); "first_batch_shuffled" draws the first batch from all and keeps the rest (weakly
+    supervised PSP).
 
     Args:
         dataset: what is drawn from.
-        training: shuffle and divide evenly.
+        training: draw in `order` and divide evenly.
+        order: "shuffled", or one of the two above.
+        first: samples of the first batch on all ranks, for "first_batch_shuffled".
         seed: of the order.
         rank: this process.
         world_size: how many there are.
@@ -44,10 +51,21 @@ class EpochSampler(DistributedSampler[tuple[int, int]]):
     """Keys that the next pass leaves out at its start (set for one pass, by the loader that resumes)."""
 
     def __init__(
-        self, dataset: Dataset[Sample], *, training: bool, seed: int = 0, rank: int = 0, world_size: int = 1
+        self,
+        dataset: Dataset[Any],
+        *,
+        training: bool,
+        order: Order = "shuffled",
+        first: int = 0,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
+        check_choice("data.loader.order", order, get_args(Order))
         super().__init__(dataset, num_replicas=world_size, rank=rank, shuffle=training, seed=seed)
         self.size = len(dataset)  # type: ignore[arg-type]
+        self.order = order
+        self.first = first
 
     def __len__(self) -> int:
         if self.shuffle:
@@ -56,8 +74,10 @@ class EpochSampler(DistributedSampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         order = list(range(self.size))
-        if self.shuffle:
-            Random(f"{self.seed}/{self.epoch}").shuffle(order)
+        if self.shuffle and self.order != "fixed":
+            drawn = list(order)
+            Random(f"{self.seed}/{self.epoch}").shuffle(drawn)
+            order = drawn if self.order == "shuffled" else drawn[: self.first] + order[self.first :]
         mine = order[self.rank :: self.num_replicas][: len(self)]
         skip, self.skip = self.skip, 0
         return iter([(index, self.epoch) for index in mine[skip:]])

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
 
 from avel.batch import collate
 from avel.data.annotations import Annotations, VideoAnnotation, read_annotations
 from avel.data.dense import DatasetFacts, DenseDataset
 from avel.data.features import FAMILIES, FeatureFolder
-from avel.data.sampling import EpochSampler, ResumableLoader
+from avel.data.module import SPLITS, LoaderOptions, LocalizationDataModule
 from avel.data.transforms import MODALITIES, RandomCrop
 from avel.errors import UserError, check_choice
-
-SPLITS = ("train", "validation", "test")
 
 HINT = (
     "Get the data: Hugging Face dataset ttgeng233/UnAV-100 or the drive of the UnAV-100 project page;"
@@ -28,27 +24,7 @@ HINT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LoaderOptions:
-    """How batches are made.
-
-    Attributes:
-        batch_size: videos in a training batch (of each rank).
-        eval_batch_size: videos in a batch of evaluation.
-        num_workers: processes that read ahead; 0 reads in the main process.
-    """
-
-    batch_size: int = 16
-    eval_batch_size: int = 16
-    num_workers: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (("batch_size", 1), ("eval_batch_size", 1), ("num_workers", 0)):
-            if not isinstance(value := getattr(self, name), int) or value < least:
-                raise UserError(f"data.loader.{name}={value}: give a whole number from {least} on")
-
-
-class UnAV100(LightningDataModule):
+class UnAV100(LocalizationDataModule):
     """UnAV-100 with precomputed features.
 
     Geng et al., "Dense-localizing audio-visual events in untrimmed videos: a large-scale benchmark and
@@ -93,10 +69,9 @@ class UnAV100(LightningDataModule):
         predict_split: str = "test",
         allow_missing: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(collate, loader=loader, seed=seed, predict_split=predict_split)
         check_choice("data.features", features, FAMILIES)
         check_choice("data.modality", modality, MODALITIES)
-        check_choice("data.predict_split", predict_split, SPLITS)
         stated = {"num_classes": num_classes, "visual_dim": visual_dim, "audio_dim": audio_dim}
         for name, number in (stated | {"max_length": max_length}).items():
             if number is not None and (not isinstance(number, int) or number < 1):
@@ -108,12 +83,7 @@ class UnAV100(LightningDataModule):
         self.max_length = max_length or FAMILIES[features].max_length
         self.stated = stated
         self.crop = crop or RandomCrop()
-        self.loader = loader or LoaderOptions()
-        self.seed = seed
-        self.predict_split = predict_split
         self.allow_missing = allow_missing
-        self._training: ResumableLoader | None = None
-        self._place: dict[str, int] | None = None
 
     @cached_property
     def annotations(self) -> Annotations:
@@ -171,47 +141,20 @@ class UnAV100(LightningDataModule):
         """Length in seconds of each usable video of a split."""
         return {annotation.video: annotation.duration for annotation in self.videos(split)}
 
-    def setup(self, stage: str) -> None:
-        """Check the files of the splits that the stage needs."""
-        splits = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",)}
-        for split in splits.get(stage, (self.predict_split,)):
-            self.videos(split)
+    def prepare(self, split: str) -> None:
+        """Check the files of a split (the first time)."""
+        self.videos(split)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the place in the training epoch (called by the trainer for checkpoints).
-
-        Lightning also asks the loader itself, but forgets to restore its place where the optimizer's schedule asks for
-        the number of steps, because the loader is then made too early.
-        """
-        return self._training.state_dict() if self._training else {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue in the place of a checkpoint (called by the trainer before loaders are made)."""
-        self._place = state_dict
-
-    def train_dataloader(self) -> ResumableLoader:
-        """Cropped videos, shuffled, in full batches."""
-        self._training = loader = self._loader("train", training=True)
-        if self._place is not None:
-            loader.load_state_dict(self._place)
-        if len(loader) == 0:
-            raise UserError(
-                f"data.loader.batch_size={self.loader.batch_size} is more than a rank's share of the"
-                f" {len(self.videos('train'))} training videos: choose a smaller one"
-            )
-        return loader
-
-    def val_dataloader(self) -> ResumableLoader:
-        """Whole validation videos in the order of the annotations."""
-        return self._loader("validation")
-
-    def test_dataloader(self) -> ResumableLoader:
-        """Whole test videos in the order of the annotations."""
-        return self._loader("test")
-
-    def predict_dataloader(self) -> ResumableLoader:
-        """Whole videos of `predict_split` in the order of the annotations."""
-        return self._loader(self.predict_split)
+    def dataset(self, split: str, *, training: bool) -> DenseDataset:
+        """The videos of a split, cropped for training, whole otherwise."""
+        return DenseDataset(
+            self.videos(split),
+            self.features,
+            modality=self.modality,
+            max_length=self.max_length if training else None,
+            crop=self.crop,
+            seed=self.seed,
+        )
 
     def _checked(self, split: str) -> list[VideoAnnotation]:
         annotations = self.annotations.split(split)
@@ -222,25 +165,3 @@ class UnAV100(LightningDataModule):
         self.features.check(present, visual_dim=facts.visual_dim, audio_dim=facts.audio_dim)
         usable = set(present)
         return [annotation for annotation in annotations if annotation.video in usable]
-
-    def _loader(self, split: str, *, training: bool = False) -> ResumableLoader:
-        dataset = DenseDataset(
-            self.videos(split),
-            self.features,
-            modality=self.modality,
-            max_length=self.max_length if training else None,
-            crop=self.crop,
-            seed=self.seed,
-        )
-        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        sampler = EpochSampler(dataset, training=training, seed=self.seed, rank=rank, world_size=world_size)
-        return ResumableLoader(
-            dataset,
-            batch_size=self.loader.batch_size if training else self.loader.eval_batch_size,
-            sampler=sampler,
-            num_workers=self.loader.num_workers,
-            collate_fn=collate,
-            pin_memory=torch.cuda.is_available(),
-            drop_last=training,
-            persistent_workers=self.loader.num_workers > 0,
-        )

@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, cast
 
 import torch
-from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.optim import Optimizer
 
 from avel.batch import Batch, DensePrediction
 from avel.decoding.dense import Candidates, DenseDecoder, Detections, merge_windows
 from avel.errors import UserError
-from avel.events import EventTable
 from avel.losses.dense import DenseCriterion, DenseLossConfig, DenseLosses
 from avel.segments.points import default_ranges, pyramid_points
 from avel.segments.targets import assign_targets
 from avel.segments.windows import window_starts
+from avel.tasks.base import Localizer
+from avel.tasks.baselines import dense_baselines
 from avel.tasks.evaluation import DenseData, DenseEvaluation
-from avel.tasks.loading import plain_arguments
 from avel.training.optim import OptimizerRecipe, build_optimizer
 from avel.training.schedulers import warmup_cosine
 
 
-class DenseLocalizer(LightningModule, ABC):
+class DenseLocalizer(Localizer, ABC):
     """Trains, evaluates and predicts with a network that classifies and regresses every point of a temporal pyramid.
 
     A method inherits from this class, builds its network and implements `forward` and `padded_length`.
-
-    After `validate`, `test` and `predict` the module holds `predictions` (an EventTable); after the first two also
-    `results` (name -> number) and `ap` (C, T), the average precision per class and tIoU threshold.
 
     Args:
         num_classes: classes C.
@@ -44,6 +38,9 @@ class DenseLocalizer(LightningModule, ABC):
         decoder: thresholds and suppression that turn scores into events.
     """
 
+    monitor = "map"
+    recipe: OptimizerRecipe
+
     def __init__(
         self,
         num_classes: int,
@@ -54,7 +51,7 @@ class DenseLocalizer(LightningModule, ABC):
         loss: DenseLossConfig | None,
         decoder: DenseDecoder | None,
     ) -> None:
-        super().__init__()
+        super().__init__(optimizer or OptimizerRecipe())
         self.num_classes, self.max_length, self.class_aware = num_classes, max_length, class_aware
         self.stride = 2 ** (levels - 1)
         if max_length % self.stride:
@@ -62,12 +59,8 @@ class DenseLocalizer(LightningModule, ABC):
                 f"max_length={max_length}: {levels} pyramid levels need a multiple of {self.stride} (data.max_length)"
             )
         self.ranges = default_ranges(levels)
-        self.recipe = optimizer or OptimizerRecipe()
         self.criterion = DenseCriterion(loss or DenseLossConfig())
         self.decoder = decoder or DenseDecoder()
-        self.evaluation: DenseEvaluation | None = None
-        self.results: dict[str, float] = {}
-        self.ap = torch.empty(0)
 
     @abstractmethod
     def forward(self, batch: Batch) -> DensePrediction:
@@ -96,11 +89,8 @@ class DenseLocalizer(LightningModule, ABC):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch and log its parts."""
         losses = self.losses(batch)
-        self.log("train/loss", losses.total, prog_bar=True, batch_size=len(batch))
-        self.log("train/classification_loss", losses.classification, batch_size=len(batch))
-        self.log("train/regression_loss", losses.regression, batch_size=len(batch))
-        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], prog_bar=True, batch_size=len(batch))
-        return losses.total
+        parts = {"classification": losses.classification, "regression": losses.regression}
+        return self.log_losses(losses.total, parts, len(batch))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a learning rate that changes at every step."""
@@ -111,15 +101,6 @@ class DenseLocalizer(LightningModule, ABC):
         warmup = self.recipe.warmup_epochs * per_epoch
         scheduler = warmup_cosine(optimizer, warmup, total, self.recipe.min_lr)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip the global norm as the recipe says: it belongs to the method, not to the trainer."""
-        self.clip_gradients(optimizer, gradient_clip_val=self.recipe.clip_norm, gradient_clip_algorithm="norm")
 
     # Localization
 
@@ -151,65 +132,11 @@ class DenseLocalizer(LightningModule, ABC):
 
     # Evaluation
 
-    @property
-    def predictions(self) -> EventTable:
-        """Events of the last validation, test or prediction, videos in the order of their ids."""
-        return self.evaluation.events() if self.evaluation else EventTable()
+    def new_evaluation(self, data: DenseData, split: str | None) -> DenseEvaluation:
+        """Begin an evaluation of a split; None only collects detections."""
+        return DenseEvaluation(data, split, self.device)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Localize and count."""
-        self._evaluate(batch)
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Localize and count."""
-        self._evaluate(batch)
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> None:
-        """Localize; the events are in `predictions` afterwards."""
-        self._evaluate(batch)
-
-    def on_validation_epoch_start(self) -> None:
-        """Begin an evaluation."""
-        self._begin("validation")
-
-    def on_test_epoch_start(self) -> None:
-        """Begin an evaluation."""
-        self._begin("test")
-
-    def on_predict_epoch_start(self) -> None:
-        """Begin a prediction."""
-        self._begin(None)
-
-    def on_validation_epoch_end(self) -> None:
-        """Log `val/map`, `val/map@0.10` and so on."""
-        self._report("val")
-
-    def on_test_epoch_end(self) -> None:
-        """Log `test/map`, `test/map@0.10` and so on."""
-        self._report("test")
-
-    def on_predict_epoch_end(self) -> None:
-        """Bring the ranks' detections together."""
-        if self.evaluation:
-            self.evaluation.gather(self.trainer.world_size)
-
-    def _begin(self, split: str | None) -> None:
-        data = cast(DenseData, self.trainer.datamodule)  # type: ignore[attr-defined]
-        self.evaluation = DenseEvaluation(data, split, self.device)
-
-    def _evaluate(self, batch: Batch) -> None:
-        if self.evaluation:
-            self.evaluation.add(batch.videos, self.localize(batch))
-
-    def _report(self, prefix: str) -> None:
-        if self.evaluation:
-            self.evaluation.gather(self.trainer.world_size)
-            scores, self.ap = self.evaluation.score()
-            self.results = {f"{prefix}/{name}": value for name, value in scores.items()}
-            for name, value in self.results.items():
-                self.log(name, value, prog_bar=name == "val/map")
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Say in plain values what the method is: the file opens with `weights_only=True`."""
-        checkpoint["method"] = f"{type(self).__module__}.{type(self).__qualname__}"
-        checkpoint["hyper_parameters"] = plain_arguments(self.hparams)
+    @staticmethod
+    def baselines(data: DenseData, split: str) -> dict[str, dict[str, float]]:
+        """Score the most frequent classes everywhere."""
+        return dense_baselines(data, split)

@@ -120,10 +120,10 @@ class BestCheckpoint(ModelCheckpoint):
 
     Args:
         dirpath: folder of the checkpoints.
-        monitor: name of the metric.
+        monitor: name of the metric; None for what the method is judged by, "epoch" for the last validated epoch.
     """
 
-    def __init__(self, dirpath: str | Path, monitor: str) -> None:
+    def __init__(self, dirpath: str | Path, monitor: str | None = None) -> None:
         super().__init__(
             dirpath,
             filename="best",
@@ -138,6 +138,12 @@ class BestCheckpoint(ModelCheckpoint):
     def path(self) -> Path:
         """Where the checkpoint lies."""
         return Path(str(self.dirpath)) / "best.ckpt"
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Ask the method what it is judged by (called by the trainer)."""
+        if self.monitor is None:
+            self.monitor = f"val/{pl_module.monitor}"
+        super().setup(trainer, pl_module, stage)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Bring the best checkpoint so far along, from beside the one that is resumed (called by the trainer).

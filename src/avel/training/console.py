@@ -43,6 +43,17 @@ NOT_FOR_USERS = (
 )
 """Warnings (regular expressions) that a user of `run.py` can do nothing about."""
 
+SCORES = {
+    "accuracy": "accuracy",
+    "accuracy_partial": "accuracy, partial events",
+    "event_background": "event or background",
+    "event_f1": "event F1",
+    "pointing": "attention on the source",
+    "a2v": "from sound to picture",
+    "v2a": "from picture to sound",
+}
+"""Scores of the tasks that are not judged by mAP alone, and what a table calls them."""
+
 log = logging.getLogger(__name__)
 
 
@@ -82,7 +93,7 @@ class Terminal:
 
 
 class EpochProgress(RichProgressBar):
-    """Shows loss, learning rate and validation mAP: as a bar on a terminal, and as one line per finished epoch."""
+    """Shows loss, learning rate and validation score: as a bar on a terminal, and as one line per finished epoch."""
 
     def __init__(self) -> None:
         theme = RichProgressBarTheme(
@@ -102,7 +113,9 @@ class EpochProgress(RichProgressBar):
     ) -> dict[str, int | str | float | dict[str, float]]:
         """Return what stands beside the bar (called by the bar)."""
         values = trainer.callback_metrics
-        formats = {"train/loss": ("loss", ".4f"), "lr": ("lr", ".1e"), "val/map": ("val mAP", ".4f")}
+        score = str(pl_module.monitor)
+        label = "val mAP" if score == "map" else f"val {score}"
+        formats = {"train/loss": ("loss", ".4f"), "lr": ("lr", ".1e"), f"val/{score}": (label, ".4f")}
         return {name: format(float(values[key]), form) for key, (name, form) in formats.items() if key in values}
 
     def _get_train_description(self, current_epoch: int) -> str:
@@ -144,28 +157,36 @@ def closing(results: Mapping[str, Any], ap: Tensor, class_names: Sequence[str]) 
         ap: (C, T) average precision per class and tIoU; NaN for classes without events.
         class_names: C names.
     """
-    scores = {name.partition("/")[2]: value for name, value in results["metrics"].items()}
+    scores = {
+        name.partition("/")[2]: value for name, value in results["metrics"].items() if not name.startswith("baseline/")
+    }
     if not scores:
         return []
     columns = {results["method"]: scores} | results["baselines"]
-    return [score_table(columns, f"mAP (%), {results['split']} split"), class_table(ap, class_names)]
+    what = "scores" if SCORES.keys() & scores.keys() else "mAP"
+    tables = [score_table(columns, f"{what} (%), {results['split']} split")]
+    return [*tables, class_table(ap, class_names)] if len(ap) else tables
 
 
 def score_table(columns: Mapping[str, Mapping[str, float]], title: str) -> Table:
-    """Tabulate mAP per tIoU, one column per system.
+    """Tabulate what a task is judged by, one column per system: mAP per tIoU, or the scores that `SCORES` names.
 
     Args:
-        columns: name of the system -> `map`, `map@0.10` … -> value in [0, 1].
+        columns: name of the system -> `map`, `map@0.10`, `accuracy` … -> value in [0, 1].
         title: title of the table.
     """
-    table = Table("tIoU", *map(escape, columns), title=title, title_justify="left", min_width=len(title))
+    first = next(iter(columns.values()))
+    rows = {name: label for name, label in SCORES.items() if name in first}
+    head, mean = ("", "mAP, mean over tIoU") if rows else ("tIoU", "average")
+    rows = rows or {name: name.removeprefix("map@") for name in first if name.startswith("map@")}
+    table = Table(head, *map(escape, columns), title=title, title_justify="left", min_width=len(title))
     for column in table.columns:
         column.justify = "right"
-    names = [name for name in next(iter(columns.values())) if name.startswith("map@")]
-    for name in names:
-        table.add_row(name.removeprefix("map@"), *(percent(scores.get(name)) for scores in columns.values()))
-    table.add_section()
-    table.add_row("average", *(percent(scores.get("map")) for scores in columns.values()), style="bold")
+    for name, label in rows.items():
+        table.add_row(label, *(percent(scores.get(name)) for scores in columns.values()))
+    if "map" in first:
+        table.add_section()
+        table.add_row(mean, *(percent(scores.get("map")) for scores in columns.values()), style="bold")
     return table
 
 

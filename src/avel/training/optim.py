@@ -1,13 +1,13 @@
-"""AdamW with weight decay on weights only."""
+"""How methods are optimized: AdamW with weight decay on weights only, and Adam."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from torch import nn
-from torch.optim import AdamW
+from torch.optim import Adam, AdamW
 
-from avel.errors import UserError
+from avel.errors import UserError, check_choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,37 @@ class OptimizerRecipe:
                 raise UserError(f"method.optimizer.{name}={value}: give a number from 0 on")
 
 
+@dataclass(frozen=True, slots=True)
+class StepRecipe:
+    """Adam whose learning rate falls in steps (the AVE papers), in plain values.
+
+    Attributes:
+        lr: first learning rate.
+        milestones: when the rate is multiplied by `gamma`: after so many epochs or optimizer steps.
+        gamma: what it is multiplied by.
+        interval: what `milestones` count, "epoch" or "step".
+        eps: Adam's denominator term.
+        clip_norm: largest global L2 norm of the gradient, None for no limit.
+    """
+
+    lr: float = 1e-3
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+    interval: str = "epoch"
+    eps: float = 1e-8
+    clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("method.optimizer.interval", self.interval, ("epoch", "step"))
+        for name in ("lr", "gamma", "eps"):
+            if not isinstance(value := getattr(self, name), int | float) or value < 0:
+                raise UserError(f"method.optimizer.{name}={value}: give a number from 0 on")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise UserError(f"method.optimizer.clip_norm={self.clip_norm}: give a number above 0, or null")
+        if any(not isinstance(milestone, int) or milestone < 1 for milestone in self.milestones):
+            raise UserError(f"method.optimizer.milestones={list(self.milestones)}: give whole numbers from 1 on")
+
+
 def decay_groups(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Split the trainable parameters into those with and those without weight decay, each sorted by name.
 
@@ -56,3 +87,8 @@ def build_optimizer(module: nn.Module, recipe: OptimizerRecipe) -> AdamW:
         {"params": other, "weight_decay": 0.0},
     ]
     return AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps)
+
+
+def build_adam(module: nn.Module, recipe: StepRecipe) -> Adam:
+    """Return Adam (Kingma & Ba, ICLR 2015) over all trainable parameters, without weight decay."""
+    return Adam([p for p in module.parameters() if p.requires_grad], lr=recipe.lr, eps=recipe.eps)

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from lightning import Callback, LightningModule, Trainer
 from torch.utils.data import Dataset
 
+from avel.data.module import LoaderOptions
 from avel.data.sampling import EpochSampler, ResumableLoader, sample_random
-from avel.data.unav100 import LoaderOptions, UnAV100
+from avel.data.unav100 import UnAV100
 from avel.errors import UserError
 from tests.unit.data.files import write_tiny
 
@@ -69,6 +70,31 @@ def test_order_is_decided_by_seed_and_epoch():
     assert epoch(loader(seed=1), 3) == epoch(loader(seed=1), 3)
     assert epoch(loader(seed=1), 3) != epoch(loader(seed=1), 4)
     assert epoch(loader(seed=1), 3) != epoch(loader(seed=2), 3)
+
+
+def indices(size, number, **options):
+    return [[index for index, _ in batch] for batch in epoch(loader(size, **options), number)]
+
+
+def test_a_fixed_order_is_that_of_the_data_in_every_epoch():
+    assert indices(7, 0, order="fixed") == indices(7, 1, order="fixed") == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_a_shuffled_first_batch_is_drawn_from_all_and_the_rest_stays():
+    drawn = [indices(9, number, order="first_batch_shuffled", first=2) for number in range(30)]
+    assert all(batches[1:] == [[2, 3], [4, 5], [6, 7]] for batches in drawn)
+    assert {index for batches in drawn for index in batches[0]} == set(range(9))
+    assert all(len(set(batches[0])) == 2 for batches in drawn)
+
+
+def test_a_shuffled_first_batch_is_that_of_all_ranks():
+    ranks = [indices(12, 5, order="first_batch_shuffled", first=4, rank=rank, world_size=2) for rank in (0, 1)]
+    assert [batch for rank in ranks for batch in rank[1:]] == [[4, 6], [8, 10], [5, 7], [9, 11]]
+
+
+def test_an_unknown_order_is_refused():
+    with pytest.raises(UserError, match="data.loader.order=sorted: unknown, choose one of shuffled, fixed"):
+        loader(order="sorted")
 
 
 def test_workers_do_not_change_what_is_drawn():

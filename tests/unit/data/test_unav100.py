@@ -6,8 +6,9 @@ import pytest
 import torch
 import yaml
 
+from avel.data.module import LoaderOptions
 from avel.data.transforms import RandomCrop
-from avel.data.unav100 import LoaderOptions, UnAV100
+from avel.data.unav100 import UnAV100
 from avel.errors import UserError
 from tests.unit.data.files import write_tiny
 
@@ -182,7 +183,7 @@ def test_a_split_without_videos_is_refused(tmp_path):
 
 def test_a_batch_larger_than_the_split_is_refused(root):
     with pytest.raises(
-        UserError, match=r"data.loader.batch_size=16 is more than a rank's share of the 9 training videos"
+        UserError, match=r"data.loader.batch_size=16 is more than a rank's share of the 9 training samples"
     ):
         UnAV100(root=root).train_dataloader()
 

@@ -43,6 +43,18 @@ def test_best_checkpoint_has_the_highest_score(tmp_path):
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
+def test_the_method_says_what_it_is_judged_by(tmp_path):
+    best = BestCheckpoint(tmp_path / "checkpoints")
+    fit(best, scores=[0.1, 0.3, 0.2])
+    assert (best.monitor, epoch_of(best.path)) == ("val/map", 1)
+
+
+def test_the_last_validated_epoch_can_be_kept(tmp_path):
+    best = BestCheckpoint(tmp_path / "checkpoints", monitor="epoch")
+    fit(best, scores=[0.1, 0.3, 0.2])
+    assert epoch_of(best.path) == 2
+
+
 def test_a_worse_epoch_does_not_win_in_the_folder_of_a_resumed_run(tmp_path):
     fit_in(tmp_path / "a", scores=[0.1, 0.3])
     best = fit_in(tmp_path / "b", scores=[0.1, 0.3, 0.2], resume=tmp_path / "a/checkpoints/last.ckpt")

@@ -64,6 +64,25 @@ def test_score_table_has_a_row_per_threshold_and_a_column_per_system():
     assert rows == [["0.10", "50.00", ""], ["0.20", "10.00", ""], ["average", "30.00", "0.00"]]
 
 
+def test_score_table_of_segments_names_its_scores():
+    scores = {"accuracy": 0.75, "accuracy_partial": 0.5, "event_f1": 0.6, "map": 0.3, "map@0.10": 0.4}
+    shown = text(score_table({"cmran": scores, "all background": {"accuracy": 0.1779, "map": 0.0}}, "scores (%)"))
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if "│" in line]
+    assert rows == [
+        ["accuracy", "75.00", "17.79"],
+        ["accuracy, partial events", "50.00", ""],
+        ["event F1", "60.00", ""],
+        ["mAP, mean over tIoU", "30.00", "0.00"],
+    ]
+
+
+def test_matching_has_no_table_of_classes():
+    results = {"method": "avdln", "split": "test", "metrics": {"test/a2v": 0.5, "test/v2a": 0.4}, "baselines": {}}
+    (table,) = closing(results, torch.empty(0), ["a"])
+    assert "from sound to picture" in text(table)
+    assert "mAP" not in text(table)
+
+
 def test_class_table_ranks_and_leaves_out_classes_without_events():
     ap = torch.tensor([[0.2, 0.4], [0.9, 0.7], [float("nan")] * 2, [0.0, 0.0], [0.5, 0.5]])
     shown = text(class_table(ap, ["a", "b", "absent", "c", "d"]))

@@ -36,6 +36,8 @@ class ResumableLoader:
 class Toy(LightningModule):
     """Two layers with dropout between them and a buffer that moves with every batch."""
 
+    monitor = "map"
+
     def __init__(self):
         super().__init__()
         with torch.random.fork_rng():

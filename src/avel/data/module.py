@@ -1,0 +1,154 @@
+"""What all data modules share: loaders that are exact after a restart, for every split."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import Dataset
+
+from avel.data.sampling import EpochSampler, Order, ResumableLoader
+from avel.errors import UserError, check_choice
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class LoaderOptions:
+    """How batches are made.
+
+    Attributes:
+        batch_size: videos in a training batch (of each rank).
+        eval_batch_size: videos in a batch of evaluation.
+        num_workers: processes that read ahead; 0 reads in the main process.
+        drop_last: leave out the last training batch of an epoch if it is not full.
+        order: of the training videos, see `EpochSampler`.
+    """
+
+    batch_size: int = 16
+    eval_batch_size: int = 16
+    num_workers: int = 0
+    drop_last: bool = True
+    order: Order = "shuffled"
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch_size", 1), ("eval_batch_size", 1), ("num_workers", 0)):
+            if not isinstance(value := getattr(self, name), int) or value < least:
+                raise UserError(f"data.loader.{name}={value}: give a whole number from {least} on")
+
+
+class LocalizationDataModule(LightningDataModule, ABC):
+    """A data set with precomputed features, split into train, validation and test.
+
+    Args:
+        collate: makes a batch of samples.
+        loader: how batches are made.
+        seed: of order and crops.
+        predict_split: split that `predict_dataloader` gives.
+        selection_split: split that `val_dataloader` gives, by which a checkpoint is chosen.
+
+    Raises:
+        UserError: an unknown split.
+    """
+
+    tiou_grid: ClassVar[tuple[float, ...]]
+
+    def __init__(
+        self,
+        collate: Callable[[Sequence[Any]], Any],
+        *,
+        loader: LoaderOptions | None = None,
+        seed: int = 0,
+        predict_split: str = "test",
+        selection_split: str = "validation",
+    ) -> None:
+        super().__init__()
+        self.collate = collate
+        check_choice("data.predict_split", predict_split, SPLITS)
+        check_choice("data.selection_split", selection_split, SPLITS[1:])
+        self.loader = loader or LoaderOptions()
+        self.seed = seed
+        self.predict_split = predict_split
+        self.selection_split = selection_split
+        self._training: ResumableLoader | None = None
+        self._place: dict[str, int] | None = None
+
+    @abstractmethod
+    def dataset(self, split: str, *, training: bool) -> Dataset[Any]:
+        """The samples of a split, cropped and so on if they are for training."""
+
+    @abstractmethod
+    def prepare(self, split: str) -> None:
+        """Check the files of a split (the first time)."""
+
+    def setup(self, stage: str) -> None:
+        """Check the files of the splits that the stage needs."""
+        chosen = self.selection_split
+        splits = {"fit": ("train", chosen), "validate": (chosen,), "test": ("test",)}
+        for split in splits.get(stage, (self.predict_split,)):
+            self.prepare(split)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place in the training epoch (called by the trainer for checkpoints).
+
+        Lightning also asks the loader itself, but forgets to restore its place where the optimizer's schedule asks for
+        the number of steps, because the loader is then made too early.
+        """
+        return self._training.state_dict() if self._training else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue in the place of a checkpoint (called by the trainer before loaders are made)."""
+        self._place = state_dict
+
+    def train_dataloader(self) -> ResumableLoader:
+        """The training samples in the order that the options ask for."""
+        self._training = loader = self._loader("train", training=True)
+        if self._place is not None:
+            loader.load_state_dict(self._place)
+        if len(loader) == 0:
+            samples: Any = loader.dataset
+            raise UserError(
+                f"data.loader.batch_size={self.loader.batch_size} is more than a rank's share of the"
+                f" {len(samples)} training samples: choose a smaller one"
+            )
+        return loader
+
+    def val_dataloader(self) -> ResumableLoader:
+        """Whole videos of `selection_split` in the order of the annotations."""
+        return self._loader(self.selection_split)
+
+    def test_dataloader(self) -> ResumableLoader:
+        """Whole test videos in the order of the annotations."""
+        return self._loader("test")
+
+    def predict_dataloader(self) -> ResumableLoader:
+        """Whole videos of `predict_split` in the order of the annotations."""
+        return self._loader(self.predict_split)
+
+    def _loader(self, split: str, *, training: bool = False) -> ResumableLoader:
+        dataset = self.dataset(split, training=training)
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        options = self.loader
+        sampler = EpochSampler(
+            dataset,
+            training=training,
+            order=options.order,
+            first=options.batch_size * world_size,
+            seed=self.seed,
+            rank=rank,
+            world_size=world_size,
+        )
+        return ResumableLoader(
+            dataset,
+            batch_size=options.batch_size if training else options.eval_batch_size,
+            sampler=sampler,
+            num_workers=options.num_workers,
+            collate_fn=self.collate,
+            pin_memory=torch.cuda.is_available(),
+            drop_last=training and options.drop_last,
+            persistent_workers=options.num_workers > 0,
+        )
