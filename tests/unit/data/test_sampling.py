@@ -73,7 +73,7 @@ def test_order_is_decided_by_seed_and_epoch():
 
 
 def indices(size, number, **options):
-    return [[index for index, _ in batch] for batch in epoch(loader(size, **options), number)]
+    return [[index for index, *_ in batch] for batch in epoch(loader(size, **options), number)]
 
 
 def test_a_fixed_order_is_that_of_the_data_in_every_epoch():
