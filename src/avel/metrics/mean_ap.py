@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from avel.errors import UserError
 from avel.metrics.functional import dense_average_precision
 from avel.metrics.rules import DEFAULT_RULES, EvaluationRules
 from avel.metrics.tables import Events, Predictions, ragged_ranges
+from avel.metrics.videos import first_visits, video_number
 
 UNAV100_TIOU_THRESHOLDS = tuple(np.linspace(0.1, 0.9, 9).tolist())
 """0.1:0.1:0.9 as the published evaluator builds it (its 0.3 is 0.30000000000000004)."""
@@ -97,11 +97,7 @@ class DenseMeanAveragePrecision(Metric):
             `map` over classes and thresholds, `map_per_tiou` (T,), `map_per_class` (C,), `ap` (C, T), and for each k
             `recall@k` over classes and thresholds. Classes without events are NaN and do not enter means.
         """
-        videos = dim_zero_cat(self.videos)
-        numbers, visit = videos.unique(return_inverse=True)
-        visits = torch.arange(len(videos), device=videos.device)
-        first = visits.new_full(numbers.shape, len(videos)).scatter_reduce_(0, visit, visits, "amin")
-
+        first = first_visits(dim_zero_cat(self.videos))
         owner, rows = _rows_of(first, self.num_predictions, self.predictions, width=2 + len(PREDICTION_COLUMNS))
         predictions = Predictions(owner, rows[:, :2], rows[:, 2].long(), rows[:, 3])
         owner, rows = _rows_of(first, self.num_events, self.events, width=2 + len(EVENT_COLUMNS))
@@ -141,13 +137,6 @@ class DenseMeanAveragePrecision(Metric):
             fault, bad = next((fault, bad) for fault, bad in faults.items() if bad.any())
             raise UserError(f"video {owners[int(bad.nonzero()[0])]!r}: {fault} in its {what}s")
         return rows
-
-
-def video_number(video_id: str | int) -> float:
-    """Number that stands for a video in the metric's state: a small integer itself, else a 48-bit digest of the id."""
-    if isinstance(video_id, int) and abs(video_id) < 2**53:
-        return float(video_id)
-    return float(int.from_bytes(hashlib.blake2b(str(video_id).encode(), digest_size=6).digest(), "big"))
 
 
 def _check_structure(preds: Sequence[dict[str, Any]], target: Sequence[dict[str, Any]]) -> None:

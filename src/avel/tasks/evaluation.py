@@ -45,13 +45,12 @@ class DenseEvaluation:
         self.metric = metric.to(device)
         self.detections: dict[str, Detections] = {}
 
-    def add(self, videos: Sequence[str], detections: Sequence[Detections]) -> None:
+    def add(self, videos: Sequence[str], found: Sequence[Detections]) -> None:
         """Add what was found in some videos."""
-        found = dict(zip(videos, detections, strict=True))
         if self.split:
-            predictions = [detection.as_prediction(video) for video, detection in found.items()]
-            self.metric.update(predictions, [self.truth[video] for video in found])
-        self.detections |= {video: detection.cpu() for video, detection in found.items()}
+            predictions = [detection.as_prediction(video) for video, detection in zip(videos, found, strict=True)]
+            self.metric.update(predictions, [self.truth[video] for video in videos])
+        self.detections |= {video: detection.cpu() for video, detection in zip(videos, found, strict=True)}
 
     def gather(self, world_size: int) -> None:
         """Bring the detections of all ranks together (the metric does so by itself)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -63,10 +64,12 @@ class StepRecipe:
         for name in ("lr", "gamma", "eps"):
             if not isinstance(value := getattr(self, name), int | float) or value < 0:
                 raise UserError(f"method.optimizer.{name}={value}: give a number from 0 on")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise UserError(f"method.optimizer.clip_norm={self.clip_norm}: give a number above 0, or null")
-        if any(not isinstance(milestone, int) or milestone < 1 for milestone in self.milestones):
-            raise UserError(f"method.optimizer.milestones={list(self.milestones)}: give whole numbers from 1 on")
+        norm = self.clip_norm
+        if norm is not None and (not isinstance(norm, int | float) or norm <= 0):
+            raise UserError(f"method.optimizer.clip_norm={norm}: give a number above 0, or null")
+        counts = self.milestones
+        if not isinstance(counts, Sequence) or any(not isinstance(count, int) or count < 1 for count in counts):
+            raise UserError(f"method.optimizer.milestones={counts}: give a list of whole numbers from 1 on")
 
 
 def decay_groups(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

@@ -1,7 +1,9 @@
+import pytest
 import torch
 from torch import nn
 
-from avel.training.optim import OptimizerRecipe, build_optimizer, decay_groups
+from avel.errors import UserError
+from avel.training.optim import OptimizerRecipe, StepRecipe, build_adam, build_optimizer, decay_groups
 
 
 class Scale(nn.Module):
@@ -69,3 +71,38 @@ def test_a_step_without_gradient_shrinks_weights_only():
     build_optimizer(layer, OptimizerRecipe(lr=0.1, weight_decay=0.5)).step()
     torch.testing.assert_close(layer.weight.detach(), weight * 0.95)
     torch.testing.assert_close(layer.bias.detach(), bias, rtol=0, atol=0)
+
+
+def test_adam_follows_the_recipe_and_leaves_frozen_parameters_out():
+    network = nn.Linear(2, 3)
+    network.bias.requires_grad_(False)
+    (group,) = build_adam(network, StepRecipe(lr=0.5, eps=1e-7)).param_groups
+    assert group["params"] == [network.weight]
+    assert (group["lr"], group["eps"], group["betas"], group["weight_decay"]) == (0.5, 1e-7, (0.9, 0.999), 0)
+
+
+def test_adam_does_not_shrink_weights():
+    layer = nn.Linear(2, 2)
+    before = layer.weight.detach().clone()
+    (layer.weight.sum() * 0 + layer.bias.sum() * 0).backward()
+    build_adam(layer, StepRecipe(lr=0.1)).step()
+    torch.testing.assert_close(layer.weight.detach(), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"interval": "batch"}, "interval=batch: unknown, choose one of epoch, step"),
+        ({"lr": -1.0}, "lr=-1.0: give a number from 0 on"),
+        ({"gamma": "half"}, "gamma=half: give a number from 0 on"),
+        ({"eps": None}, "eps=None: give a number from 0 on"),
+        ({"clip_norm": 0}, "clip_norm=0: give a number above 0, or null"),
+        ({"clip_norm": "no"}, "clip_norm=no: give a number above 0, or null"),
+        ({"milestones": (10, 0)}, r"milestones=\(10, 0\): give a list of whole numbers from 1 on"),
+        ({"milestones": [1.5]}, r"milestones=\[1.5\]: give a list of whole numbers"),
+        ({"milestones": 5}, "milestones=5: give a list of whole numbers"),
+    ],
+)
+def test_a_recipe_that_cannot_be_meant_is_named(options, message):
+    with pytest.raises(UserError, match=f"method.optimizer.{message}"):
+        StepRecipe(**options)
