@@ -1,0 +1,118 @@
+"""Reads arrays in HDF5 files row by row, in whichever process asks: they may be larger than memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from avel.errors import UserError
+
+Axes = Mapping[str, int | None]
+"""Name of each axis -> its length; None stands for any from 1 on."""
+
+
+class H5Array:
+    """One array of numbers in an HDF5 file.
+
+    Only the header is read here. Each process opens the file for itself when it first reads: a handle that a forked
+    worker inherits shares its place with that of its parent, and none can be sent to a spawned one.
+
+    Args:
+        path: the file.
+        key: name of the array in it.
+        axes: what its shape must be.
+        kinds: what it may hold, as in `numpy.dtype.kind`: f floats, i and u integers.
+        hint: where to get the file, for the message when it is missing.
+
+    Attributes:
+        shape: its shape.
+
+    Raises:
+        UserError: the file is missing or damaged, or the array is missing, a mere link, or not as described; the
+            message names file and key.
+    """
+
+    def __init__(self, path: Path, key: str, axes: Axes, *, kinds: str = "fiu", hint: str = "") -> None:
+        self.path, self.key = path, key
+        self._open_in: tuple[int, h5py.Dataset] | None = None
+        if not path.is_file():
+            raise UserError(f"{path}: no such file\n{hint}".rstrip())
+        with self._clear_errors(), h5py.File(path, "r", locking=False) as file:
+            dataset = self._find(file)
+            self.shape, dtype = tuple(map(int, dataset.shape or ())), dataset.dtype
+        if dtype.kind not in kinds:
+            kind = "numbers" if "f" in kinds else "whole numbers"
+            raise UserError(f"{self}: must hold {kind}, holds {dtype}: download or write it again")
+        if len(self.shape) != len(axes) or not all(
+            length == wanted or (wanted is None and length > 0)
+            for length, wanted in zip(self.shape, axes.values(), strict=True)
+        ):
+            wanted = ", ".join(name if length is None else f"{length} {name}" for name, length in axes.items())
+            raise UserError(f"{self}: must have the shape ({wanted}), has {self.shape}: download or write it again")
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.key!r}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_open_in": None}
+
+    def read(self, row: int, part: slice = slice(None)) -> npt.NDArray[np.float32]:
+        """Return a part of a row as float32; nothing else is read from the file.
+
+        Args:
+            row: index on the first axis.
+            part: range on the second axis.
+
+        Raises:
+            UserError: the row cannot be read, or holds NaN or infinity; the message names file and row.
+        """
+        with self._clear_errors(f", row {row}"):
+            values = self._dataset()[row, part]
+        with np.errstate(over="ignore"):  # what does not fit becomes infinity, which is reported below
+            values = np.asarray(values, dtype=np.float32)
+        if not np.isfinite(values).all():
+            raise UserError(f"{self}, row {row}: holds NaN or infinite values: extract or download this file again")
+        return values
+
+    def whole(self) -> npt.NDArray[Any]:
+        """Return all of a small array as it is stored.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        with self._clear_errors(), h5py.File(self.path, "r", locking=False) as file:
+            return np.asarray(self._find(file)[()])
+
+    def _dataset(self) -> h5py.Dataset:
+        process = os.getpid()
+        if self._open_in is None or self._open_in[0] != process:
+            if self._open_in is not None:
+                self._open_in[1].file.close()  # first: HDF5 would give the inherited handle again
+            self._open_in = process, self._find(h5py.File(self.path, "r", locking=False))
+        return self._open_in[1]
+
+    def _find(self, file: h5py.File) -> h5py.Dataset:
+        link = file.get(self.key, getlink=True)
+        if link is None:
+            raise UserError(f"{self}: no such array, the file holds {sorted(file)}: download or write it again")
+        found = file[self.key] if isinstance(link, h5py.HardLink) else None
+        if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
+            raise UserError(f"{self}: must be an array in this file, not a group or a link: write its numbers there")
+        return found
+
+    @contextmanager
+    def _clear_errors(self, where: str = "") -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError, KeyError, ValueError) as error:  # HDF5 answers damage with any of these
+            raise UserError(f"{self}{where}: cannot be read as HDF5 ({error}): download this file again") from None
