@@ -13,8 +13,8 @@ from torch import Tensor
 
 Table = list[tuple[str, str]]
 
-OURS_ALONE = {"criterion.normalizer"}
-"""Tensors that released checkpoints do not hold: their code loses the loss normalizer on resume."""
+OURS_ALONE = {"criterion.normalizer", "similarity_targets._extra_state"}
+"""What released checkpoints do not hold: their code loses the state of its losses on resume."""
 
 BLOCK: Table = [
     (r"\.ln11\.", ".norm_kv."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -27,3 +28,20 @@ def class_loss(logits: Tensor, target: Tensor, kind: ClassLoss = "cross_entropy"
         return functional.cross_entropy(logits, target)
     expected = functional.one_hot(target, logits.shape[-1]).to(logits.dtype)
     return functional.binary_cross_entropy_with_logits(logits.softmax(dim=-1), expected)
+
+
+def share_loss(logits: Tensor, share: Tensor) -> Tensor:
+    """Compare the softmax of class logits with the share that each class should have; mean of K binary cross-entropies.
+
+    log(1 - softmax) is taken as what the other classes have together: finite however sure the network is, and free to
+    run in mixed precision, which binary cross-entropy of probabilities is not.
+
+    Args:
+        logits: (B, K), K at least 2.
+        share: (B, K), each row sums to 1.
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    itself = torch.eye(logits.shape[-1], dtype=torch.bool, device=logits.device)
+    others = logits[:, None].masked_fill(itself, -torch.inf).logsumexp(dim=-1)
+    total = logits.logsumexp(dim=-1, keepdim=True)
+    return -(share * (logits - total) + (1 - share) * (others - total)).mean()

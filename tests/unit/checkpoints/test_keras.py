@@ -1,0 +1,76 @@
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from avel.checkpoints.keras import dense_layout, read_keras_weights
+from avel.errors import UserError
+from tests.unit.checkpoints.keras_files import write_keras
+
+
+def test_weights_come_under_the_names_of_keras(tmp_path):
+    written = write_keras(tmp_path / "weights.h5", {"dense_2": (3, 2), "dense_10": (2, 2)})
+    read = read_keras_weights(tmp_path / "weights.h5")
+    assert list(read) == ["dense_2/kernel", "dense_2/bias", "dense_10/kernel", "dense_10/bias"]
+    assert all(torch.equal(read[name], tensor) for name, tensor in written.items())
+
+
+def test_names_may_be_text(tmp_path):
+    """Newer h5py writes strings where older ones wrote bytes."""
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        file.attrs["layer_names"] = ["dense"]
+        file.create_group("dense").attrs["weight_names"] = ["dense/bias:0"]
+        file["dense/dense/bias:0"] = np.arange(3.0)
+    assert read_keras_weights(tmp_path / "weights.h5")["dense/bias"].tolist() == [0, 1, 2]
+
+
+def test_kernels_are_transposed():
+    weights = {"dense/kernel": torch.arange(6.0).view(2, 3), "dense/bias": torch.arange(3.0)}
+    turned = dense_layout(weights)
+    x = torch.rand(4, 2)
+    ours = torch.nn.functional.linear(x, turned["dense/kernel"], turned["dense/bias"])
+    torch.testing.assert_close(ours, x @ weights["dense/kernel"] + weights["dense/bias"])
+
+
+def without_weight(file):
+    del file["dense/dense/bias:0"]
+
+
+def group_for_weight(file):
+    del file["dense/dense/bias:0"]
+    file.create_group("dense/dense/bias:0")
+
+
+def without_layer(file):
+    del file["dense"]
+
+
+def array_for_layer(file):
+    del file["dense"]
+    file["dense"] = [1.0]
+    file["dense"].attrs["weight_names"] = [b"bias:0"]
+
+
+def numbers_for_names(file):
+    file.attrs["layer_names"] = np.arange(2)
+
+
+@pytest.mark.parametrize(
+    "damage", [without_weight, group_for_weight, without_layer, array_for_layer, numbers_for_names, h5py.Group.clear]
+)
+def test_damaged_files_get_one_message(tmp_path, damage):
+    path = tmp_path / "weights.h5"
+    write_keras(path, {"dense": (3, 2)})
+    with h5py.File(path, "a") as file:
+        damage(file)
+    with pytest.raises(UserError, match="weights.h5 cannot be read as a weight file of Keras"):
+        read_keras_weights(path)
+
+
+@pytest.mark.parametrize("text", [None, "not HDF5"])
+def test_other_files_get_one_message(tmp_path, text):
+    path = tmp_path / "weights.h5"
+    if text:
+        path.write_text(text)
+    with pytest.raises(UserError, match="weights.h5 cannot be read as a weight file of Keras"):
+        read_keras_weights(path)
