@@ -1,33 +1,64 @@
-"""Writes a synthetic data set in an official format: `python scripts/make_synthetic.py unav100 --out DIR`."""
+"""Writes a synthetic data set in its official files: `python scripts/make_synthetic.py {unav100,ave} --out DIR`."""
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 
+from avel.data import synthetic, synthetic_ave
 from avel.data.features import FAMILIES
-from avel.data.synthetic import DEFAULT_CLASSES, DEFAULT_VIDEOS, SyntheticOptions, write_unav100
+from avel.data.synthetic import SyntheticOptions, write_unav100
+from avel.data.synthetic_ave import Dtype, SyntheticAVEOptions, write_ave
 from avel.errors import UserError
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    default = SyntheticOptions()
     parser = argparse.ArgumentParser(description=__doc__)
     datasets = parser.add_subparsers(dest="dataset", required=True)
-    add = datasets.add_parser("unav100", help="annotations and feature files of UnAV-100").add_argument
-    add("--out", type=Path, required=True, help="folder of data sets (paths.data_dir); writes OUT/unav100")
-    add("--videos", type=int, help=f"default: {DEFAULT_VIDEOS}, or all of --annotations")
-    add("--classes", type=int, help=f"default: {DEFAULT_CLASSES}, or all of --annotations")
+    unav100 = datasets.add_parser("unav100", help="annotations and feature files of UnAV-100")
+    default = SyntheticOptions()
+    add_common(unav100, default, synthetic.DEFAULT_VIDEOS, synthetic.DEFAULT_CLASSES)
+    unav100.add_argument("--features", choices=FAMILIES, default=default.features, help="family (default: %(default)s)")
+    ave = datasets.add_parser("ave", help="all files of AVE, and where the object is that sounds")
+    default_ave = SyntheticAVEOptions()
+    add_common(ave, default_ave, synthetic_ave.DEFAULT_VIDEOS, synthetic_ave.DEFAULT_CLASSES)
+    ave.add_argument("--background-videos", type=int, help="videos without any event (default: 178 for 4143 videos)")
+    ave.add_argument("--dtype", choices=get_args(Dtype), default=default_ave.dtype, help="default: %(default)s")
+    return parser
+
+
+def add_common(
+    parser: argparse.ArgumentParser, default: SyntheticOptions | SyntheticAVEOptions, videos: int, classes: int
+) -> None:
+    """Add the options of all data sets."""
+    add = parser.add_argument
+    add("--out", type=Path, required=True, help="folder of data sets (paths.data_dir); writes OUT/unav100 or OUT/ave")
+    add("--videos", type=int, help=f"default: {videos}, or all of --annotations")
+    add("--classes", type=int, help=f"default: {classes}, or all of --annotations")
     add("--visual-dim", type=int, default=default.visual_dim, help="channels (default: %(default)s)")
     add("--audio-dim", type=int, default=default.audio_dim, help="channels (default: %(default)s)")
-    add("--features", choices=FAMILIES, default=default.features, help="family (default: %(default)s)")
     add("--difficulty", type=float, default=default.difficulty, help="0 to 1 (default: %(default)s)")
-    add("--annotations", type=Path, help="real annotation file to plant features under")
+    add("--annotations", type=Path, help="real annotation file to plant under (ave: with its order files)")
     add("--seed", type=int, default=default.seed, help="default: %(default)s")
     add("--workers", type=int, default=2, help="threads (default: %(default)s)")
     add("--force", action="store_true", help="replace data that was made up with other options")
-    return parser
+
+
+def write_unav100_from(args: argparse.Namespace) -> tuple[int, str]:
+    """Write UnAV-100; return how many files, and the overrides of a run on them."""
+    options = SyntheticOptions(**{field.name: getattr(args, field.name) for field in fields(SyntheticOptions)})
+    written = write_unav100(args.out / "unav100", options, workers=args.workers, force=args.force)
+    return len(written), f"experiment=ccnet_unav100 size=narrow data.features={args.features}"
+
+
+def write_ave_from(args: argparse.Namespace) -> tuple[int, str]:
+    """Write AVE; return how many files, and the overrides of a run on them."""
+    options = SyntheticAVEOptions(**{field.name: getattr(args, field.name) for field in fields(SyntheticAVEOptions)})
+    written = write_ave(args.out / "ave", options, workers=args.workers, force=args.force)
+    return len(written), "experiment=av_att_ave size=narrow"
 
 
 def main() -> None:
@@ -35,23 +66,12 @@ def main() -> None:
     parser = build_parser()
     args = parser.parse_args()
     try:
-        options = SyntheticOptions(
-            videos=args.videos,
-            classes=args.classes,
-            visual_dim=args.visual_dim,
-            audio_dim=args.audio_dim,
-            features=args.features,
-            difficulty=args.difficulty,
-            annotations=args.annotations,
-            seed=args.seed,
-        )
-        written = write_unav100(args.out / "unav100", options, workers=args.workers, force=args.force)
+        files, overrides = (write_ave_from if args.dataset == "ave" else write_unav100_from)(args)
     except (UserError, OSError) as error:
         parser.exit(2, f"{error}\n")
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"{args.out / 'unav100'}: wrote {len(written)} feature files, all others were there")
-    command = f"python run.py experiment=ccnet_unav100 size=narrow data.features={args.features}"
-    console.print(f"Next: [bold]{command} paths.data_dir={args.out}[/bold]")
+    console.print(f"{args.out / args.dataset}: wrote {files} files, all others were there")
+    console.print(f"Next: [bold]python run.py {overrides} paths.data_dir={args.out}[/bold]")
 
 
 if __name__ == "__main__":

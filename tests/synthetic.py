@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from avel.data.synthetic import SyntheticOptions, write_unav100
+from avel.data.synthetic_ave import SyntheticAVEOptions, write_ave
 
 TINY = (
     "size=narrow",
@@ -19,4 +20,11 @@ def write_tiny(data_dir: Path, *, features: str = "one_peace") -> Path:
     """Write 24 videos of 3 classes as `data_dir`/unav100."""
     options = SyntheticOptions(videos=24, classes=3, visual_dim=6, audio_dim=4, features=features, difficulty=0.2)
     write_unav100(data_dir / "unav100", options)
+    return data_dir
+
+
+def write_tiny_ave(data_dir: Path) -> Path:
+    """Write 30 videos of 3 classes and 6 of background alone as `data_dir`/ave."""
+    options = SyntheticAVEOptions(videos=30, classes=3, background_videos=6, visual_dim=6, audio_dim=4)
+    write_ave(data_dir / "ave", options)
     return data_dir

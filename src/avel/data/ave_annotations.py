@@ -24,6 +24,15 @@ KEY = "avadataset"
 """Name of the array in all files of labels and features."""
 
 PER_SNIPPET, PER_VIDEO = ("rows", "snippets", "columns"), ("rows", "columns")
+AXES = {
+    "labels.h5": PER_SNIPPET,
+    "right_labels.h5": PER_SNIPPET,
+    "mil_labels.h5": PER_VIDEO,
+    "labels_closs.h5": PER_SNIPPET[:2],
+    "prob_label.h5": PER_VIDEO,
+    "labels_noisy.h5": PER_VIDEO,
+}
+"""Label file -> names of its axes, for messages."""
 """Axes of arrays of labels."""
 
 
@@ -90,12 +99,31 @@ def read_order(path: Path, videos: int, *, hint: str = "") -> Indices:
     return order.astype(np.int64)
 
 
-def check_label_files(folder: Path, annotations: ClipAnnotations, background: int = 0) -> list[str]:
-    """Compare those label files that are there with the annotations; return their names.
+def label_files(annotations: ClipAnnotations, background: int = 0) -> dict[str, npt.NDArray[np.float32]]:
+    """Return what the published label files hold: name -> array.
 
     `labels.h5` and PSP's `right_labels.h5` hold the class of each snippet one-hot, (V, T, C + 1); `mil_labels.h5` that
     of the video, (V, C + 1); `labels_closs.h5` whether a snippet is an event, (V, T); `prob_label.h5` the share of the
     snippets that each class has, (V, C + 1); `labels_noisy.h5` the class of background-only videos, (N, C + 1).
+
+    Args:
+        annotations: of all V videos.
+        background: number N of background-only videos; 0 leaves `labels_noisy.h5` out.
+    """
+    one_hot = np.eye(annotations.background + 1, dtype=np.float32)
+    snippets = one_hot[annotations.snippet_labels()]
+    files = {
+        "labels.h5": snippets,
+        "right_labels.h5": snippets,
+        "mil_labels.h5": one_hot[annotations.classes],
+        "labels_closs.h5": 1 - snippets[:, :, -1],
+        "prob_label.h5": snippets.mean(axis=1),
+    }
+    return files | ({"labels_noisy.h5": np.tile(one_hot[-1], (background, 1))} if background else {})
+
+
+def check_label_files(folder: Path, annotations: ClipAnnotations, background: int = 0) -> list[str]:
+    """Compare those label files (see `label_files`) that are there with the annotations; return their names.
 
     Args:
         folder: where they lie.
@@ -105,20 +133,10 @@ def check_label_files(folder: Path, annotations: ClipAnnotations, background: in
     Raises:
         UserError: a file is damaged, or differs; the message names file, row and both values.
     """
-    one_hot = np.eye(annotations.background + 1, dtype=np.float32)
-    snippets = one_hot[annotations.snippet_labels()]
-    expected = {
-        "labels.h5": (PER_SNIPPET, snippets),
-        "right_labels.h5": (PER_SNIPPET, snippets),
-        "mil_labels.h5": (PER_VIDEO, one_hot[annotations.classes]),
-        "labels_closs.h5": (PER_SNIPPET[:2], 1 - snippets[:, :, -1]),
-        "prob_label.h5": (PER_VIDEO, snippets.mean(axis=1)),
-    }
-    if background:
-        expected["labels_noisy.h5"] = PER_VIDEO, np.tile(one_hot[-1], (background, 1))
+    expected = label_files(annotations, background)
     present = [name for name in expected if (folder / name).exists()]
     for name in present:
-        _compare(folder / name, *expected[name])
+        _compare(folder / name, AXES[name], expected[name])
     return present
 
 

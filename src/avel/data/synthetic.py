@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from rich.progress import track
-
-from avel.data.annotations import VideoAnnotation, read_annotations, read_database
+from avel.data.annotations import read_annotations, read_database
 from avel.data.features import FAMILIES
 from avel.data.planting import Planter
 from avel.data.synthetic_annotations import choose_subset, draw_database
+from avel.data.synthetic_features import write_features
+from avel.data.synthetic_folder import claim, write
 from avel.errors import UserError
-from avel.files import whole_file
 
 FORMAT = 1
 """Changes whenever the same options give other files."""
@@ -93,9 +87,15 @@ def write_unav100(root: Path, options: SyntheticOptions, *, workers: int = 1, fo
             made up is never touched, whatever `force` says; in one that was, all feature files are replaced.
     """
     database = _database(options)
-    _claim(root, options.manifest(), force=force)
+    claim(
+        root,
+        options.manifest(),
+        data=("annotations", "av_features"),
+        stale=("av_features/*.npy",),
+        force=force,
+    )
     path = root / "annotations" / "unav100_annotations.json"
-    _write(path, json.dumps({"version": "unav100", "database": database}).encode())
+    write(path, json.dumps({"version": "unav100", "database": database}).encode())
     annotations = read_annotations(path)
     planter = Planter(
         class_names=annotations.class_names,
@@ -105,11 +105,7 @@ def write_unav100(root: Path, options: SyntheticOptions, *, workers: int = 1, fo
         difficulty=options.difficulty,
         seed=options.seed,
     )
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        write = partial(_write_video, root, options.features, planter)
-        jobs = pool.map(write, annotations.videos)
-        written = [*track(jobs, description="Planting events", total=len(annotations.videos))]
-    return [path for paths in written for path in paths]
+    return write_features(root, FAMILIES[options.features], planter, annotations.videos, workers=workers)
 
 
 def _database(options: SyntheticOptions) -> dict[str, Any]:
@@ -120,50 +116,3 @@ def _database(options: SyntheticOptions) -> dict[str, Any]:
     read_annotations(options.annotations)  # refuses a file that cannot be read back later
     database = read_database(options.annotations)
     return choose_subset(database, videos=options.videos, classes=options.classes, seed=options.seed)
-
-
-def _claim(root: Path, manifest: dict[str, Any], *, force: bool) -> None:
-    """Make `root` the synthetic data set of this manifest, or refuse."""
-    path = root / "synthetic.json"
-    if not path.exists():
-        if (root / "av_features").exists() or (root / "annotations").exists():
-            raise UserError(f"{root}: holds data that was not made up: choose another folder")
-    elif path.read_text(encoding="utf-8") != _encode(manifest):
-        if not force:
-            raise UserError(f"{root}: was made up with other options: choose another folder, or --force")
-        # until all old files are gone the manifest equals no options, or a killed run would look complete
-        _write(path, b"{}")
-        for file in (root / "av_features").glob("*.npy"):
-            file.unlink()
-    _write(path, _encode(manifest).encode())
-
-
-def _write(path: Path, content: bytes) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_bytes(content)
-
-
-def _encode(manifest: dict[str, Any]) -> str:
-    return json.dumps(manifest, indent=2)
-
-
-def _write_video(root: Path, features: str, planter: Planter, annotation: VideoAnnotation) -> list[Path]:
-    family = FAMILIES[features]
-    endings = family.visual + family.audio
-    paths = [root / "av_features" / f"{annotation.video}{ending}" for ending in endings]
-    if all(path.exists() for path in paths):
-        return []
-    visual, audio = planter.features(annotation)
-    parts = [
-        *np.array_split(visual, len(family.visual), axis=1),
-        *np.array_split(audio, len(family.audio), axis=1),
-    ]
-    for path, part in zip(paths, parts, strict=True):
-        _write(path, _npy(part))
-    return paths
-
-
-def _npy(array: npt.NDArray[np.float32]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(array))
-    return buffer.getvalue()

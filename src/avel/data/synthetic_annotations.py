@@ -1,39 +1,19 @@
-"""Annotations for synthetic data: drawn from UnAV-100's statistics, or a subset of a real file."""
+"""Annotations for synthetic data: drawn from the statistics of a real data set, or a subset of a real file."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from avel.data.synthetic_statistics import QUANTILES, UNAV100, Statistics
 from avel.errors import UserError
 
 Entry = dict[str, Any]
-
-SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
-
-# Measured on UnAV-100's 10,790 videos and 30,059 events.
-QUANTILES = (0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1)
-DURATIONS = (10, 20, 26.9, 38, 43.9, 49, 54, 58, 60)  # quantiles of the seconds of a video
-EVENT_COUNTS = (4449, 2117, 1394, 945, 628, 413, 254, 194, 120, 88, 56, 36, 36)  # videos with 1, 2, … 13
-EVENT_SHARES = {  # events in the video at most -> quantiles of the share of the video that one event fills
-    1: (0.018, 0.289, 0.514, 0.838, 0.996, 0.999, 0.999, 1, 1),
-    2: (0.010, 0.036, 0.059, 0.160, 0.414, 0.808, 0.998, 0.999, 1),
-    4: (0.003, 0.023, 0.031, 0.066, 0.164, 0.372, 0.713, 0.995, 1),
-    13: (0.004, 0.018, 0.020, 0.031, 0.067, 0.149, 0.312, 0.481, 1),
-}
-CLASS_COUNTS = {  # events in the video at most -> probabilities of 1, 2, 3, 4 classes
-    1: (1.0,),
-    2: (0.46, 0.54),
-    4: (0.32, 0.48, 0.19, 0.01),
-    13: (0.14, 0.36, 0.30, 0.20),
-}
-POPULARITY = 0.65
-"""The class of rank r is drawn in proportion to (r + 1) ** -POPULARITY: a long tail like UnAV-100's."""
 
 NAME_LIST = """
 man talking, woman talking, dog barking, crowd cheering, car driving past, baby crying, cat
@@ -54,25 +34,31 @@ def stable_rng(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(digest[:8], "little")])
 
 
-def draw_database(*, videos: int, classes: int, seed: int) -> dict[str, Entry]:
-    """Draw annotations with UnAV-100's durations, event lengths, events and classes per video, and overlaps.
+def name_classes(count: int) -> list[str]:
+    """Return the names of made-up classes."""
+    return [NAMES[i] if i < len(NAMES) else f"sound event {i}" for i in range(count)]
+
+
+def draw_database(*, videos: int, classes: int, seed: int, statistics: Statistics = UNAV100) -> dict[str, Entry]:
+    """Draw annotations with a data set's splits, durations, event lengths, events and classes per video, and overlaps.
 
     Args:
-        videos: number of videos, 60 / 20 / 20 % of them in train, validation and test.
+        videos: number of videos.
         classes: number of classes; each has an event in every split that is large enough.
         seed: of everything.
+        statistics: what the data set is like.
 
     Returns:
-        Video id -> entry of the official layout.
+        Video id -> entry of the layout in `avel.data.annotations`.
 
     Raises:
         UserError: there are fewer training videos than classes.
     """
-    counts = split_counts(videos, SHARES)
+    counts = split_counts(videos, statistics.splits)
     if not 0 < classes <= counts["train"]:
         raise UserError(f"{videos} videos ({counts['train']} for training) cannot show {classes} classes")
-    names = [NAMES[i] if i < len(NAMES) else f"sound event {i}" for i in range(classes)]
-    weights = np.arange(1, classes + 1, dtype=np.float64) ** -POPULARITY
+    names = name_classes(classes)
+    weights = np.arange(1, classes + 1, dtype=np.float64) ** -statistics.popularity
     popularity = weights / weights.sum()
     database = {}
     for split, count in counts.items():
@@ -81,7 +67,7 @@ def draw_database(*, videos: int, classes: int, seed: int) -> dict[str, Entry]:
             rng = stable_rng(seed, "annotations", video)
             # the first videos of a split go through the classes, so that none is left out
             main_class = i if i < classes else int(rng.choice(classes, p=popularity))
-            database[video] = _draw_video(rng, split, main_class, names, popularity)
+            database[video] = _draw_video(rng, split, main_class, names, popularity, statistics)
     return database
 
 
@@ -120,7 +106,7 @@ def choose_subset(
     return {video: _renumber(entry, ids) for video, entry in chosen.items()}
 
 
-def split_counts(total: int, weights: dict[str, float]) -> dict[str, int]:
+def split_counts(total: int, weights: Mapping[str, float]) -> dict[str, int]:
     """Divide `total` in proportion to `weights`, which sum to anything (largest remainders first)."""
     exact = {name: total * weight / sum(weights.values()) for name, weight in weights.items()}
     counts = {name: int(value) for name, value in exact.items()}
@@ -155,12 +141,13 @@ def _draw_video(
     main_class: int,
     names: Sequence[str],
     popularity: npt.NDArray[np.float64],
+    statistics: Statistics,
 ) -> Entry:
-    duration = round(float(np.interp(rng.random(), QUANTILES, DURATIONS)), 2)
-    count = 1 + int(rng.choice(len(EVENT_COUNTS), p=np.array(EVENT_COUNTS) / sum(EVENT_COUNTS)))
-    bucket = next(limit for limit in EVENT_SHARES if count <= limit)
-    labels = _draw_labels(rng, count, main_class, CLASS_COUNTS[bucket], popularity)
-    lengths = duration * np.interp(rng.random(count), QUANTILES, EVENT_SHARES[bucket])
+    duration = round(float(np.interp(rng.random(), QUANTILES, statistics.durations)), 2)
+    counts, videos = (np.array([*column]) for column in zip(*statistics.event_counts.items(), strict=True))
+    count = int(counts[rng.choice(len(counts), p=videos / videos.sum())])
+    labels = _draw_labels(rng, count, main_class, _up_to(statistics.class_counts, count), popularity)
+    lengths = duration * np.interp(rng.random(count), QUANTILES, _up_to(statistics.event_shares, count))
     annotations = []
     for label in np.unique(labels).tolist():
         for start, end in _place(rng, lengths[labels == label], duration):
@@ -168,6 +155,10 @@ def _draw_video(
             annotations.append({"segment": segment, "label": names[label], "label_id": label})
     annotations.sort(key=lambda row: row["segment"])
     return {"duration": duration, "subset": split, "annotations": annotations}
+
+
+def _up_to(table: Mapping[int, tuple[float, ...]], count: int) -> tuple[float, ...]:
+    return next(row for limit, row in table.items() if count <= limit)
 
 
 def _draw_labels(
