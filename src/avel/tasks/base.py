@@ -58,7 +58,8 @@ class Localizer(LightningModule, ABC):
 
     A task inherits from this class, a method from its task. After `validate`, `test` and `predict` the module holds
     `predictions` (an EventTable); after the first two also `results` (name -> number, e.g. "test/map") and `ap` (C, T),
-    the average precision per class and tIoU threshold (empty where a task has none).
+    the average precision per class and tIoU threshold (empty where a task has none). Meanwhile `found` is what
+    `localize` returned for the last batch: callbacks look at it, and no trainer keeps it.
 
     Args:
         recipe: how the method is optimized.
@@ -71,6 +72,7 @@ class Localizer(LightningModule, ABC):
         super().__init__()
         self.recipe = recipe
         self.evaluation: Evaluation | None = None
+        self.found: Any = None
         self.results: dict[str, float] = {}
         self.ap = torch.empty(0)
 
@@ -159,7 +161,8 @@ class Localizer(LightningModule, ABC):
 
     def _evaluate(self, batch: Batch | ClipBatch) -> None:
         if self.evaluation:
-            self.evaluation.add(batch.videos, self.localize(batch))
+            self.found = self.localize(batch)
+            self.evaluation.add(batch.videos, self.found)
 
     def _report(self, prefix: str) -> None:
         if self.evaluation:

@@ -1,0 +1,180 @@
+"""Pictures of where a segment localizer looked, drawn when it is tested or predicts."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Any, Protocol, cast, get_args
+from urllib.parse import quote
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from PIL.Image import Image
+from torch import Tensor
+
+from avel.batch import ClipBatch, ClipPrediction
+from avel.errors import UserError, check_choice
+from avel.extraction.media import Pixels, frames_at
+from avel.files import whole_file
+from avel.report.attention import Caption, Style, attention_sheet
+from avel.tasks.segment import SegmentLocalizer
+from avel.tasks.segment_evaluation import SegmentData
+
+SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi")
+"""What names of video files may end with."""
+
+log = logging.getLogger(__name__)
+
+
+class PictureData(SegmentData, Protocol):
+    """What the pictures ask of a data module."""
+
+    predict_split: str
+
+
+class AttentionPictures(Callback):
+    """Draws where a segment localizer looked in some videos of a test or a prediction (see `attention_sheet`).
+
+    Each video becomes `<folder>/<video>.png` and the image "attention/<video>" in TensorBoard and W&B. Where the video
+    itself is at hand, attention lies over its frames, those in the middle of the snippets. Methods of other tasks are
+    left alone.
+
+    Args:
+        folder: where the pictures go.
+        count: videos to draw, spread over the classes; the same ones in every run.
+        videos: ids of the videos to draw instead.
+        video_dir: folder of the videos, `<id>.mp4` or another of `SUFFIXES`; None draws heat maps without frames.
+        style: "readable", or "released" for that of the released code of AV-att.
+
+    Raises:
+        UserError: a negative `count`, an unknown `style`, no such `video_dir`.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        count: int = 8,
+        videos: Sequence[str] | None = None,
+        video_dir: str | Path | None = None,
+        style: Style = "readable",
+    ) -> None:
+        check_choice("callbacks.pictures.style", style, get_args(Style))
+        if not isinstance(count, int) or count < 0:
+            raise UserError(f"callbacks.pictures.count={count}: give a whole number from 0 on")
+        if video_dir is not None and not Path(video_dir).is_dir():
+            raise UserError(f"callbacks.pictures.video_dir={video_dir}: there is no such folder")
+        self.folder, self.count, self.videos, self.style = Path(folder), count, videos, style
+        self.video_dir = None if video_dir is None else Path(video_dir)
+        self._truth: dict[str, Tensor] = {}
+        self._found: dict[str, tuple[Tensor, Tensor]] = {}
+        self._faults: list[str] = []
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Choose the videos (called by the trainer)."""
+        self._truth, self._found, self._faults = {}, {}, []
+        if isinstance(pl_module, SegmentLocalizer):
+            split = "test" if trainer.testing else _data(trainer).predict_split
+            labels = _data(trainer).snippet_labels(split)
+            videos = spread(labels, self.count) if self.videos is None else self.videos
+            self._truth = {video: labels[video] for video in videos if video in labels}
+            if absent := [video for video in videos if video not in labels]:
+                log.warning("callbacks.pictures.videos: not in the %s split: %s", split, ", ".join(absent))
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: ClipBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep what was found in them (called by the trainer)."""
+        for row, video in enumerate(batch.videos):
+            if video in self._truth:
+                found: ClipPrediction = cast(SegmentLocalizer, pl_module).found
+                self._found[video] = found.labels[row].cpu(), found.attention[row].cpu()
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw them on rank 0 (called by the trainer)."""
+        found = _gather(self._found, trainer.world_size)
+        if not trainer.is_global_zero:
+            return
+        data, drawn = _data(trainer), [video for video in self._truth if video in found]
+        for video in drawn:
+            labels, attention = found[video]
+            captions = make_captions(labels, self._truth[video], data.class_names, data.snippet_seconds)
+            frames = self._frames(video, [(t + 0.5) * data.snippet_seconds for t in range(len(labels))])
+            image = attention_sheet(attention, captions, frames=frames, title=video, style=self.style)
+            with whole_file(self.folder / f"{quote(video, safe=' ')}.png") as path:
+                image.save(path, "PNG")
+            for logger in trainer.loggers:
+                _log_image(logger, f"attention/{video}", image, trainer.global_step)
+        if self._faults:
+            log.warning("%d of %d pictures have no frames: %s", len(self._faults), len(drawn), self._faults[0])
+
+    on_predict_start, on_predict_batch_end, on_predict_end = on_test_start, on_test_batch_end, on_test_end
+
+    def _frames(self, video: str, times: Sequence[float]) -> Pixels | None:
+        if self.video_dir is None:
+            return None
+        name = re.sub(r"~\d+$", "", video)  # further annotations of one video
+        paths = [self.video_dir / f"{name}{suffix}" for suffix in SUFFIXES]
+        try:
+            return frames_at(next(filter(Path.is_file, paths), paths[0]), times)
+        except UserError as error:
+            self._faults.append(str(error))
+            return None
+
+
+def make_captions(predicted: Tensor, true: Tensor, class_names: Sequence[str], hop: float) -> list[Caption]:
+    """Say what T snippets of `hop` seconds were taken for and what they are; both (T,), C is background."""
+    names = [*class_names, "background"]
+    classes = zip(predicted.tolist(), true.tolist(), strict=True)
+    return [
+        Caption(f"{t * hop:g}-{(t + 1) * hop:g} s", names[said], names[label])
+        for t, (said, label) in enumerate(classes)
+    ]
+
+
+def spread(labels: Mapping[str, Tensor], count: int) -> list[str]:
+    """Choose videos from as many classes as possible, evenly from among the first ones of all classes.
+
+    Args:
+        labels: video id -> class of each snippet, (T,); the lowest one is the class of the video.
+        count: how many; fewer where there are fewer.
+    """
+    by_class: dict[int, list[str]] = {}
+    for video, classes in labels.items():
+        by_class.setdefault(int(classes.min()), []).append(video)
+    rounds = zip_longest(*(by_class[label] for label in sorted(by_class)))
+    videos = [video for video in chain(*rounds) if video is not None][: max(count, len(by_class))]
+    count = min(count, len(videos))
+    return [videos[i * len(videos) // count] for i in range(count)]
+
+
+def _data(trainer: Trainer) -> PictureData:
+    return cast(PictureData, trainer.datamodule)  # type: ignore[attr-defined]
+
+
+def _gather(found: dict[str, Any], world_size: int) -> dict[str, Any]:
+    """Bring together what all ranks found."""
+    parts: list[Any] = [found]
+    if world_size > 1:
+        parts = [None] * world_size
+        torch.distributed.all_gather_object(parts, found)
+    return {video: value for part in parts for video, value in part.items()}
+
+
+def _log_image(logger: Logger, name: str, image: Image, step: int) -> None:
+    """Hand a picture to a logger that shows pictures."""
+    if isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_image(name, np.asarray(image), step, dataformats="HWC")
+    elif isinstance(logger, WandbLogger):
+        logger.log_image(name, [image], step)
