@@ -16,7 +16,9 @@ from tests.unit.methods.clips import C, random_clips
 WEAK = {"supervision": "weak"}
 SIZES = {"visual_dim": 6, "audio_dim": 4, "dim": 8, "feedforward_dim": 12, "attention_dim": 7, "heads": 2}
 STILL = {"dropout": 0.0, "visual_dropout": 0.0}
-SUPERVISIONS = pytest.mark.parametrize("options", [{}, WEAK, WEAK | {"loss": "released"}], ids=str)
+SUPERVISIONS = pytest.mark.parametrize(
+    "options", [{}, *(WEAK | {"loss": kind} for kind in ("cross_entropy", "released", "likelihood"))], ids=str
+)
 
 
 def narrow(seed=0, **changes):
@@ -122,6 +124,18 @@ def test_weak_supervision_learns_from_the_class_of_the_video(kind):
     assert_close(method.losses(replace(batch, labels=batch.labels.roll(1))), expected)
 
 
+def test_likelihood_is_that_of_the_most_relevant_snippet():
+    method, batch = narrow(**STILL, **WEAK, loss="likelihood"), random_clips()
+    labels = torch.tensor([0, 1, 2, C])
+    relevance, video_logits, _ = method(batch)
+    event, shares = relevance.sigmoid().amax(dim=1, keepdim=True), video_logits.softmax(dim=1)
+    probabilities = event * shares
+    probabilities[:, -1:] += 1 - event
+    assert_close(probabilities.sum(dim=1), torch.ones(4))
+    expected = {"classification": -probabilities.log()[torch.arange(4), labels].mean()}
+    assert_close(method.losses(replace(batch, video_labels=labels)), expected)
+
+
 @SUPERVISIONS
 def test_a_single_clip_will_do(options):
     method, batch = narrow(**options), rows(random_clips(), slice(1, 2))
@@ -172,8 +186,9 @@ def test_a_checkpoint_rebuilds_it(tmp_path):
     ("option", "message"),
     [
         ({"supervision": "half"}, "supervision=half: unknown, choose one of full, weak"),
-        ({"loss": "focal"}, "loss=focal: unknown, choose one of cross_entropy, released"),
+        ({"loss": "focal"}, "loss=focal: unknown, choose one of cross_entropy, released, likelihood"),
         ({"heads": 3}, "method.heads=3: must divide method.dim=8"),
+        ({"heads": 0}, "method.heads=0: must divide method.dim=8"),
         ({"interaction_heads": 16}, "method.interaction_heads=16: must divide method.dim=8"),
     ],
 )

@@ -25,6 +25,8 @@ def test_unav_leaves_one_padded_step_on_every_level(longest):
         (lambda: narrow(UnAV, row_mask="foo"), "row_mask=foo: unknown, choose one of per_video, released"),
         (lambda: narrow(CCNet, gate_mask="foo"), "gate_mask=foo: unknown, choose one of valid_keys, released"),
         (lambda: DenseDecoder(nms="hrd"), "decoder.nms=hrd: unknown, choose one of soft, hard, none"),
+        (lambda: DenseDecoder(voting_weight="iou"), "decoder.voting_weight=iou: unknown, choose one of score, score_"),
+        (lambda: DenseLossConfig(centre_radius=0), "method.loss.centre_radius=0: give a number above 0, or null"),
         (lambda: DenseLossConfig(same_class="first"), "loss.same_class=first: unknown, choose one of shortest, last"),
         (lambda: narrow(UnAV, pyramid=PyramidConfig(dim=5, heads=2)), "5 channels cannot be shared out to 2"),
     ],
@@ -32,6 +34,13 @@ def test_unav_leaves_one_padded_step_on_every_level(longest):
 def test_unknown_options_are_refused(change, message):
     with pytest.raises(UserError, match=message):
         change()
+
+
+@pytest.mark.parametrize("kind", [UnAV, CCNet])
+def test_where_videos_are_classified_by_others_there_is_one_class(kind):
+    method = narrow(kind, decoder=DenseDecoder(class_scores="scores.json"))
+    assert method.num_classes == method.classify.out.conv.out_channels == 1
+    assert method.regress.out.conv.out_channels == 2
 
 
 def test_a_length_that_does_not_fit_the_pyramid_is_refused():
