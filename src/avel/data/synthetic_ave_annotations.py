@@ -125,7 +125,10 @@ def draw_orders(annotations: ClipAnnotations, seed: int) -> dict[str, Indices]:
 
 
 def draw_matching_orders(annotations: ClipAnnotations, seed: int) -> dict[str, Indices]:
-    """Split all videos for cross-modality localization: those of test have a partial event, in no order, as in AVE.
+    """Split all videos for cross-modality localization.
+
+    As in AVE, all test videos have a partial event (they stand in no order), and so have half of the validation videos;
+    where there are few such events, test has half of them.
 
     Raises:
         UserError: no video has a partial event.
@@ -136,9 +139,12 @@ def draw_matching_orders(annotations: ClipAnnotations, seed: int) -> dict[str, I
     if not len(partial):
         raise UserError("no video has an event that leaves some seconds free: there is nothing to test matching on")
     few = _held_out(annotations)
-    test = rng.permutation(partial)[:few]
-    rest = rng.permutation(np.setdiff1d(np.arange(len(annotations)), test))
-    return {"train": np.sort(rest[few:]), "val": np.sort(rest[:few]), "test": test}
+    partial = rng.permutation(partial)
+    test, other = np.split(partial, [min(few, max(len(partial) - few // 2, (len(partial) + 1) // 2))])
+    searched = other[: few // 2]
+    rest = rng.permutation(np.setdiff1d(np.arange(len(annotations)), np.append(test, searched)))
+    validation, train = np.split(rest, [few - len(searched)])
+    return {"train": np.sort(train), "val": np.sort(np.append(searched, validation)), "test": test}
 
 
 def _held_out(annotations: ClipAnnotations) -> int:

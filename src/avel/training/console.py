@@ -180,7 +180,7 @@ def score_table(columns: Mapping[str, Mapping[str, float]], title: str) -> Table
     head, mean = ("", "mAP, mean over tIoU") if rows else ("tIoU", "average")
     rows = rows or {name: name.removeprefix("map@") for name in first if name.startswith("map@")}
     table = Table(head, *map(escape, columns), title=title, title_justify="left", min_width=len(title))
-    for column in table.columns:
+    for column in table.columns[1:]:
         column.justify = "right"
     for name, label in rows.items():
         table.add_row(label, *(percent(scores.get(name)) for scores in columns.values()))
