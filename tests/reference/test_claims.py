@@ -9,8 +9,10 @@ from tests.reference.loader import FOLDER, Case
 METHODS = {
     "metric": {"temporal-detection-mAP"},
     "nms": {"nms-1d", "batched-nms-1d"},
+    "segment": {"AV_att", "W-AV-att", "DMRN", "CMRAN-full", "CMRAN-weak", "PSP-full", "PSP-weak"},
+    "matching": {"AVDLN-CMM"},
 }
-PREFIXES = ("unav", "ccnet", "dense-")
+PREFIXES = ("unav", "ccnet", "actionformer", "dense-")
 """Folders of the kind "dense" that belong to methods of this package."""
 
 
@@ -19,6 +21,8 @@ def claimed(case: Case) -> bool:
         return case.method in METHODS[case.kind]
     if case.method in ("unav", "ccnet"):
         return "history" in case.expected or "out.cls_logits" in case.tensors
+    if case.method == "ActionFormer":
+        return {"eval.logits.l0", "train.call1.final_loss", "steps.losses"} <= case.tensors.keys()
     raw_nms = any(name.endswith(".in.segments") for name in case.tensors)
     labels = any(name.endswith(".gt_cls_labels") for name in case.tensors)
     return case.method == "dense-common" and (labels or raw_nms or "in.cls_logits" in case.tensors)
@@ -35,4 +39,4 @@ def test_some_test_checks_this_case(case):
 
 
 def test_the_folder_holds_cases():
-    assert {json.loads(path.read_text())["kind"] for path in FOLDER.glob("*/case.json")} >= {"dense", "metric", "nms"}
+    assert {json.loads(path.read_text())["kind"] for path in FOLDER.glob("*/case.json")} >= {"dense", *METHODS}

@@ -1,11 +1,10 @@
 """CCNet and UnAV against the released codes: outputs, losses, gradients, ten training steps, official names."""
 
-import copy
 import json
 
 import pytest
 import torch
-from lightning import Callback, Trainer
+from lightning import Trainer
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -15,6 +14,7 @@ from avel.segments.targets import DenseTargets
 from avel.training.averaging import ExponentialMovingAverage
 from tests.reference import methods
 from tests.reference.decoding import check_decoding
+from tests.reference.history import History
 from tests.reference.loader import FOLDER, Case, find_cases
 
 CASES = find_cases(kind="dense", methods=("unav", "ccnet"))
@@ -131,26 +131,6 @@ def test_candidates_and_detections(case):
         case.select("det."),
         tolerance=1e-5,
     )
-
-
-class History(Callback):
-    """Records what a trainer does at every step, and the raw weights after the last one."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps, self.rows, self.raw = steps, [], {}
-
-    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
-        gradients = [p.grad.norm() for p in pl_module.parameters() if p.grad is not None]
-        lr = optimizer.param_groups[0]["lr"]
-        self.rows.append({"lr": lr, "grad_norm_before_clip": torch.stack(gradients).norm().item()})
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        for key, name in (("cls_loss", "classification_loss"), ("reg_loss", "regression_loss")):
-            self.rows[-1][key] = trainer.callback_metrics[f"train/{name}"].item()
-        self.rows[-1]["loss_normalizer"] = pl_module.criterion.normalizer.item()
-        if len(self.rows) == self.steps:
-            self.raw = copy.deepcopy(pl_module.state_dict())
-            trainer.should_stop = True
 
 
 def check_gradient_norms(rows: list[dict], expected: list[dict]) -> None:

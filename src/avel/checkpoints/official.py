@@ -82,6 +82,24 @@ CCNET: Table = [
     *BLOCK,
 ]
 
+ACTIONFORMER: Table = [
+    *STEMS_AND_HEADS,
+    (r"^backbone\.embd\.", "pyramid.embedding.convs."),
+    (r"^backbone\.embd_norm\.", "pyramid.embedding.norms."),
+    (r"^backbone\.proj\.", "pyramid.projections."),
+    (r"^backbone\.stem\.", "pyramid.stem."),
+    (r"^backbone\.branch\.", "pyramid.levels."),
+    (r"\.conv1\.conv\.", ".widen.conv."),
+    (r"\.conv2\.conv\.", ".narrow.conv."),
+    (r"\.downsample\.conv\.", ".skip.conv."),
+    (r"^(pyramid\.\w+\.\d+)\.(attn|ln1|ln2|mlp|drop_path_\w+)\.", r"\1.block.\2."),
+    (r"\.ln1\.", ".norm_kv."),
+    (r"\.rel_pe$", ".distance_bias"),
+    (r"^neck\.lateral_convs\.", "neck.laterals."),
+    (r"^neck\.fpn_(convs|norms)\.", r"neck.\1."),
+    *BLOCK,
+]
+
 
 def rename(name: str, table: Table) -> str:
     """Translate one released parameter name; `{n+1}` in a replacement counts one up."""

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from avel.batch import DensePrediction, TimeGrid
 from avel.errors import check_choice
-from avel.segments.nms import SuppressionRule, nms, vote
+from avel.segments.nms import SuppressionRule, VotingWeight, nms, vote
 from avel.segments.points import Points
 from avel.segments.targets import decode_offsets
 from avel.segments.windows import window_cores
@@ -54,6 +54,12 @@ class Candidates:
     def concat(cls, parts: Sequence[Candidates]) -> Candidates:
         """Join candidates of the same videos."""
         return cls(*(torch.cat(tensors, 1) for tensors in zip(*(part.fields() for part in parts), strict=True)))
+
+    @classmethod
+    def stack(cls, parts: Sequence[Candidates]) -> Candidates:
+        """Join candidates of different videos."""
+        videos = [video for part in parts for video in zip(*part.fields(), strict=True)]
+        return cls(*(pad_sequence(list(column), batch_first=True) for column in zip(*videos, strict=True)))
 
     def fields(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The four tensors in the order of the constructor."""
@@ -103,6 +109,10 @@ class DenseDecoder:
         max_events: detections kept per video.
         voting_threshold: with `per_class=False`, each kept segment becomes the score-weighted mean of all candidates
             with at least that tIoU; 0 switches voting off.
+        voting_weight: what else weighs a vote: "score", or "score_tiou": score times tIoU (ActionFormer).
+        class_scores: JSON file with the class scores of whole videos (see `avel.data.class_scores`): the network finds
+            events of any class, each of which is reported for the video's `top_classes`. None: the network classifies.
+        top_classes: see `class_scores`.
     """
 
     pre_nms_threshold: float = 0.001
@@ -115,9 +125,13 @@ class DenseDecoder:
     min_score: float = 0.001
     max_events: int = 100
     voting_threshold: float = 0.75
+    voting_weight: VotingWeight = "score"
+    class_scores: str | None = None
+    top_classes: int = 2
 
     def __post_init__(self) -> None:
         check_choice("decoder.nms", self.nms, get_args(Suppression))
+        check_choice("decoder.voting_weight", self.voting_weight, get_args(VotingWeight))
 
     def candidates(self, prediction: DensePrediction, points: Points) -> Candidates:
         """Select the candidates of every level by score and place them on the snippet axis.
@@ -185,6 +199,7 @@ class DenseDecoder:
                 candidates.scores,
                 candidates.valid,
                 tiou_threshold=self.voting_threshold,
+                weight=self.voting_weight,
             )
         return Candidates(segments, picks.scores, picked.labels, picks.valid)
 
@@ -212,8 +227,8 @@ def merge_windows(parts: Sequence[Candidates], starts: Sequence[Sequence[int]], 
             centre = segments.mean(dim=1) + start
             keep = valid & (centre >= low) & (centre < high)
             kept.append((segments[keep] + start, scores[keep], labels[keep], valid[keep]))
-        videos.append([torch.cat(tensors) for tensors in zip(*kept, strict=True)])
-    return Candidates(*(pad_sequence(list(column), batch_first=True) for column in zip(*videos, strict=True)))
+        videos.append(Candidates(*(torch.cat(tensors)[None] for tensors in zip(*kept, strict=True))))
+    return Candidates.stack(videos)
 
 
 def _gather(offsets: Tensor, point: Tensor, label: Tensor) -> Tensor:

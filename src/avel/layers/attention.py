@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avel.errors import UserError
+from avel.layers.local_attention import local_attention
 from avel.layers.masked import MaskedDepthwiseConv1d, downsample
 
 
@@ -38,18 +40,32 @@ class MaskedAttention(nn.Module):
         stride: temporal stride of queries, keys and values alike.
         mask_keys: leave padded keys out of the soft-max. With False they keep their share of it (their values are
             zero): right for masks of shape (N, 1), where a whole row is valid or padded.
+        window: odd number of keys around its own place (behind the stride) that a query looks at, None for all.
+        relative_positions: learn a bias per head and distance; only with a `window`.
 
     Raises:
-        UserError: D is no multiple of `heads`.
+        UserError: D is no multiple of `heads`, or the window is even or too small.
     """
 
-    def __init__(self, dim: int, heads: int, *, stride: int = 1, mask_keys: bool = True) -> None:
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        *,
+        stride: int = 1,
+        mask_keys: bool = True,
+        window: int | None = None,
+        relative_positions: bool = False,
+    ) -> None:
         super().__init__()
         if dim % heads:
             raise UserError(
                 f"{dim} channels cannot be shared out to {heads} attention heads: take a multiple of {heads}"
             )
-        self.heads, self.stride, self.mask_keys = heads, stride, mask_keys
+        if window is not None and (window < 3 or window % 2 == 0):
+            raise UserError(f"an attention window of {window} steps: take an odd number from 3 on, or null for all")
+        self.heads, self.stride, self.mask_keys, self.window = heads, stride, mask_keys, window
+        self.distance_bias = nn.Parameter(torch.zeros(heads, window)) if window and relative_positions else None
         self.query = ConvProjection(dim, stride)
         self.key = ConvProjection(dim, stride)
         self.value = ConvProjection(dim, stride)
@@ -57,7 +73,7 @@ class MaskedAttention(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, kv: Tensor, query: Tensor, mask: Tensor) -> Tensor:
-        """Let every query look at all valid keys.
+        """Let every query look at all valid keys, or those in its window.
 
         Args:
             kv: where keys and values come from, (N, T, D).
@@ -72,7 +88,9 @@ class MaskedAttention(nn.Module):
             for projection, x in ((self.query, query), (self.key, kv), (self.value, kv))
         )
         mask = downsample(mask, self.stride)
-        if self.mask_keys:
+        if self.window is not None:
+            out = local_attention(q, k, v, mask, self.window, self.distance_bias)
+        elif self.mask_keys:
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None, :])
         else:
             out = F.scaled_dot_product_attention(q, k, v * mask[:, None, :, None])

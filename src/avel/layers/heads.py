@@ -8,8 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from avel.errors import UserError
 from avel.layers.masked import MaskedConv1d
 from avel.layers.pyramid import ConvStack
+
+EMPTY_PRIOR = 1e-6
+"""Probability that an untrained classifier gives to a class without training events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class HeadConfig:
         norm: LayerNorm behind each hidden convolution.
         class_aware: regress one pair of offsets per class instead of one per point.
         prior: probability that an untrained classifier gives to every class (focal loss needs it small).
+        empty_classes: ids of classes that training has no event of; the classifier starts with 1e-6 for them.
     """
 
     dim: int = 512
@@ -31,6 +36,7 @@ class HeadConfig:
     norm: bool = True
     class_aware: bool = True
     prior: float = 0.01
+    empty_classes: tuple[int, ...] = ()
 
 
 class ClassificationHead(nn.Module):
@@ -40,14 +46,21 @@ class ClassificationHead(nn.Module):
         in_dim: channels of the pyramid.
         num_classes: classes C.
         config: sizes.
+
+    Raises:
+        UserError: an empty class that does not exist.
     """
 
     def __init__(self, in_dim: int, num_classes: int, config: HeadConfig) -> None:
         super().__init__()
+        if not all(0 <= label < num_classes for label in config.empty_classes):
+            raise UserError(f"method.head.empty_classes={list(config.empty_classes)}: ids are 0 to {num_classes - 1}")
         dims = [in_dim] + [config.dim] * (config.layers - 1)
         self.hidden = ConvStack(dims, config.kernel_size, norm=config.norm)
         self.out = MaskedConv1d(dims[-1], num_classes, config.kernel_size)
-        nn.init.constant_(self.out.conv.bias, -math.log((1 - config.prior) / config.prior))  # type: ignore[arg-type]
+        prior = torch.full((num_classes,), config.prior, dtype=torch.float64)
+        prior[list(config.empty_classes)] = EMPTY_PRIOR
+        self.out.conv.bias = nn.Parameter(prior.logit().float())
 
     def forward(self, features: list[Tensor], masks: list[Tensor]) -> Tensor:
         """Return logits (B, P, C) of all P points, levels fine to coarse; 0 at padded points."""

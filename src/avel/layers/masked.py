@@ -26,18 +26,20 @@ class MaskedConv1d(nn.Module):
         in_dim: input channels.
         out_dim: output channels.
         kernel_size: odd width.
+        stride: temporal stride; the input length must be a multiple of it.
         bias: whether to add a bias (initialised with zero).
     """
 
-    def __init__(self, in_dim: int, out_dim: int, kernel_size: int = 3, *, bias: bool = True) -> None:
+    def __init__(self, in_dim: int, out_dim: int, kernel_size: int = 3, stride: int = 1, *, bias: bool = True) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(in_dim, out_dim, kernel_size, padding=kernel_size // 2, bias=bias)
+        self.stride = stride
+        self.conv = nn.Conv1d(in_dim, out_dim, kernel_size, stride, padding=kernel_size // 2, bias=bias)
         if self.conv.bias is not None:
             nn.init.zeros_(self.conv.bias)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Convolve (N, T, in_dim) with mask (N, T) to (N, T, out_dim)."""
-        return self.conv(x.transpose(1, 2)).transpose(1, 2) * mask[..., None]
+        """Convolve (N, T, in_dim) with mask (N, T) to (N, T / stride, out_dim)."""
+        return self.conv(x.transpose(1, 2)).transpose(1, 2) * downsample(mask, self.stride)[..., None]
 
 
 class MaskedDepthwiseConv1d(nn.Module):
@@ -49,12 +51,15 @@ class MaskedDepthwiseConv1d(nn.Module):
     Args:
         dim: channels D.
         stride: temporal stride; the input length must be a multiple of it.
+        bias: whether to add a bias (initialised with zero).
     """
 
-    def __init__(self, dim: int, stride: int = 1) -> None:
+    def __init__(self, dim: int, stride: int = 1, *, bias: bool = False) -> None:
         super().__init__()
         self.stride = stride
-        self.conv = nn.Conv2d(dim, dim, (1, 3), stride=(1, stride), padding=(0, 1), groups=dim, bias=False)
+        self.conv = nn.Conv2d(dim, dim, (1, 3), stride=(1, stride), padding=(0, 1), groups=dim, bias=bias)
+        if self.conv.bias is not None:
+            nn.init.zeros_(self.conv.bias)
         # The gradient comes in this memory order, and DDP asks the weight to have the same.
         self.conv.weight.data = self.conv.weight.data.contiguous(memory_format=torch.channels_last)
 

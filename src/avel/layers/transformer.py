@@ -21,6 +21,9 @@ class AttentionBlock(nn.Module):
         hidden: width of the MLP, by default 4 D.
         residual: regularization of the residual branches.
         mask_keys: see `MaskedAttention`.
+        window: see `MaskedAttention`.
+        relative_positions: see `MaskedAttention`.
+        tied_norms: one LayerNorm for both inputs, as in ActionFormer.
     """
 
     def __init__(
@@ -32,11 +35,17 @@ class AttentionBlock(nn.Module):
         hidden: int | None = None,
         residual: Residual = NO_DROP,
         mask_keys: bool = True,
+        window: int | None = None,
+        relative_positions: bool = False,
+        tied_norms: bool = False,
     ) -> None:
         super().__init__()
         self.stride = stride
-        self.norm_kv, self.norm_query, self.norm_mlp = (nn.LayerNorm(dim) for _ in range(3))
-        self.attention = MaskedAttention(dim, heads, stride=stride, mask_keys=mask_keys)
+        self.norm_kv, self.norm_mlp = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.norm_query = None if tied_norms else nn.LayerNorm(dim)
+        self.attention = MaskedAttention(
+            dim, heads, stride=stride, mask_keys=mask_keys, window=window, relative_positions=relative_positions
+        )
         hidden = hidden or 4 * dim
         widen, narrow = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
         nn.init.zeros_(widen.bias)
@@ -47,7 +56,7 @@ class AttentionBlock(nn.Module):
 
     def forward(self, kv: Tensor, query: Tensor, mask: Tensor) -> Tensor:
         """Refine `kv` (N, T, D) by what `query` (N, T, D) asks; mask (N, T) or (N, 1). Returns (N, T / stride, D)."""
-        attended = self.attention(self.norm_kv(kv), self.norm_query(query), mask)
+        attended = self.attention(self.norm_kv(kv), (self.norm_query or self.norm_kv)(query), mask)
         valid = downsample(mask, self.stride)[..., None]
         x = max_pool(kv, self.stride) * valid + self.drop_attention(attended)
         return x + self.drop_mlp(self.mlp(self.norm_mlp(x)) * valid)

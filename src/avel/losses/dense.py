@@ -10,7 +10,7 @@ import torch.distributed
 from torch import Tensor, nn
 
 from avel.batch import DensePrediction
-from avel.errors import check_choice
+from avel.errors import UserError, check_choice
 from avel.losses.diou import centre_diou_loss
 from avel.losses.focal import sigmoid_focal_loss, smooth_labels
 from avel.segments.targets import DenseTargets, SameClass
@@ -27,6 +27,11 @@ class DenseLossConfig:
         normalizer_momentum: how slowly that number follows the batches.
         same_class: which of two overlapping events of one class a point regresses: "shortest", or the "last" annotated
             (the released codes).
+        centre_radius: strides by which a positive point may be away from the middle of its event (centre sampling);
+            None: all points in an event are positive.
+
+    Raises:
+        UserError: an unknown `same_class`, or a radius that no point can be in.
     """
 
     regression_weight: float | None = 1.0
@@ -34,9 +39,12 @@ class DenseLossConfig:
     initial_normalizer: float = 250.0
     normalizer_momentum: float = 0.9
     same_class: SameClass = "shortest"
+    centre_radius: float | None = None
 
     def __post_init__(self) -> None:
         check_choice("loss.same_class", self.same_class, get_args(SameClass))
+        if self.centre_radius is not None and self.centre_radius <= 0:
+            raise UserError(f"method.loss.centre_radius={self.centre_radius}: give a number above 0, or null")
 
 
 class DenseLosses(NamedTuple):

@@ -201,10 +201,10 @@ class CCNet(DenseLocalizer):
         self.pyramid = AudioVisualPyramid(visual_dim, audio_dim, max_length, pyramid, gate)
         lengths = [max_length // 2**level for level in range(pyramid.levels)]
         self.collaboration = GranularityCollaboration(
-            lengths, width, num_classes, neck_dim, residual=pyramid.residual, row_mask=row_mask
+            lengths, width, self.num_classes, neck_dim, residual=pyramid.residual, row_mask=row_mask
         )
-        self.classify = ClassificationHead(width, num_classes, head)
-        self.regress = RegressionHead(width, num_classes, pyramid.levels, head)
+        self.classify = ClassificationHead(width, self.num_classes, head)
+        self.regress = RegressionHead(width, self.num_classes, pyramid.levels, head)
 
     def forward(self, batch: Batch) -> DensePrediction:
         """Score and regress every point of the pyramid over a batch of length `max_length`."""

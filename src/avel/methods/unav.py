@@ -63,10 +63,10 @@ class UnAV(DenseLocalizer):
         self.dependency = None
         if neck_dim is not None:
             self.dependency = DependencyBlock(
-                width, num_classes, neck_dim, residual=pyramid.residual, row_mask=row_mask
+                width, self.num_classes, neck_dim, residual=pyramid.residual, row_mask=row_mask
             )
-        self.classify = ClassificationHead(width, num_classes, head)
-        self.regress = RegressionHead(width, num_classes, pyramid.levels, head)
+        self.classify = ClassificationHead(width, self.num_classes, head)
+        self.regress = RegressionHead(width, self.num_classes, pyramid.levels, head)
 
     def forward(self, batch: Batch) -> DensePrediction:
         """Score and regress every point of the pyramid over a batch of padded length T."""

@@ -20,6 +20,8 @@ from torch.nn.functional import pad
 
 from avel.segments.ops import tiou, tiou_from_bounds
 
+VotingWeight = Literal["score", "score_tiou"]
+
 LENGTH_EPSILON = 1e-6
 """Added to the length of segments inside NMS, as the released operators do."""
 
@@ -182,7 +184,7 @@ def vote(
     valid: Tensor,
     *,
     tiou_threshold: float,
-    weight: Literal["score", "score_tiou"] = "score",
+    weight: VotingWeight = "score",
 ) -> Tensor:
     """Replace picked segments by the weighted mean of all candidates that overlap them.
 

@@ -42,21 +42,22 @@ def default_ranges(levels: int, first: float = 4.0) -> Ranges:
 
 
 @lru_cache(maxsize=256)
-def pyramid_points(length: int, ranges: Ranges, device: torch.device | None = None) -> Points:
+def pyramid_points(length: int, ranges: Ranges, device: torch.device | None = None, first_stride: int = 1) -> Points:
     """Return the points of a feature pyramid (ActionFormer, Zhang et al., ECCV 2022); the result is cached.
 
     Args:
-        length: padded number of snippets T, a multiple of the coarsest stride 2**(L - 1).
-        ranges: regression range (lower, upper) in snippets of each of the L levels, fine to coarse.
+        length: padded number of snippets T, a multiple of the coarsest stride 2**(L - 1) * `first_stride`.
+        ranges: regression range (lower, upper) in snippets of each of the L levels, fine to coarse; they may overlap.
         device: where the points live.
+        first_stride: stride S of the finest level.
 
     Returns:
-        P = T + T/2 + … + T/2**(L - 1) points.
+        P = T/S + T/(2 S) + … + T/(2**(L - 1) S) points.
 
     Raises:
         ValueError: if `length` is not a multiple of the coarsest stride.
     """
-    strides = [2**level for level in range(len(ranges))]
+    strides = [first_stride * 2**level for level in range(len(ranges))]
     if length % strides[-1]:
         raise ValueError(f"{len(ranges)} levels need a multiple of {strides[-1]} snippets, not {length}")
     lengths = tuple(length // stride for stride in strides)

@@ -61,6 +61,7 @@ def assign_targets(
     num_classes: int,
     class_aware: bool,
     same_class: SameClass = "shortest",
+    centre_radius: float | None = None,
 ) -> DenseTargets:
     """Assign events to points (ActionFormer, ECCV 2022; class-aware offsets: UnAV, CVPR 2023).
 
@@ -80,11 +81,13 @@ def assign_targets(
         same_class: among events of one class at one point, "shortest" takes the shortest (the first annotated
             if equally long), as the papers say; "last" takes the last annotated, as the released codes of
             UnAV and CCNet do. Class-agnostic targets always take the shortest.
+        centre_radius: strides of its level by which a positive point may be away from the middle of its event; None
+            lets all points in the event answer for it.
 
     Returns:
         Targets for all points, padded ones included.
     """
-    positive = _positive(points, segments) & (labels != NO_EVENT)[:, None]  # (B, P, N)
+    positive = _positive(points, segments, centre_radius) & (labels != NO_EVENT)[:, None]  # (B, P, N)
     if class_aware:
         before = _shorter(segments) if same_class == "shortest" else _later(segments)
         chosen = _undominated(positive, before & (labels[:, :, None] == labels[:, None]))
@@ -104,13 +107,15 @@ def assign_targets(
     return DenseTargets(multi_hot, offsets)
 
 
-def _positive(points: Points, segments: Tensor) -> Tensor:
-    """Tell which events (B, P, N) each point lies strictly inside and has in its regression range."""
+def _positive(points: Points, segments: Tensor, centre_radius: float | None) -> Tensor:
+    """Tell which events (B, P, N) each point lies strictly inside, near their centre, and has in its range."""
     start, end = segments[:, None].unbind(dim=-1)  # (B, 1, N)
     position, lower, upper = points.position[:, None], points.lower[:, None], points.upper[:, None]
-    left, right = position - start, end - position
-    farthest = torch.maximum(left, right)
-    return (torch.minimum(left, right) > 0) & (farthest >= lower) & (farthest <= upper)
+    farthest = torch.maximum(position - start, end - position)
+    if centre_radius is not None:
+        centre, reach = 0.5 * (start + end), points.stride[:, None] * centre_radius
+        start, end = torch.maximum(start, centre - reach), torch.minimum(end, centre + reach)
+    return (position > start) & (position < end) & (farthest >= lower) & (farthest <= upper)
 
 
 def _shorter(segments: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from avel.decoding.class_scores import VideoClasses
 from avel.decoding.dense import Detections
 from avel.events import Event, EventTable
 from avel.metrics.mean_ap import DenseMeanAveragePrecision
@@ -36,9 +37,13 @@ class DenseEvaluation:
         data: the data module.
         split: what is evaluated; None only collects.
         device: where detections come from.
+        video_classes: gives detections the classes of their video; None: they have some of their own.
     """
 
-    def __init__(self, data: DenseData, split: str | None, device: torch.device) -> None:
+    def __init__(
+        self, data: DenseData, split: str | None, device: torch.device, video_classes: VideoClasses | None = None
+    ) -> None:
+        self.video_classes = video_classes
         self.class_names, self.tiou_grid, self.split = data.class_names, data.tiou_grid, split
         self.truth = data.targets(split) if split else {}
         metric = DenseMeanAveragePrecision(num_classes=len(self.class_names), tiou_thresholds=self.tiou_grid)
@@ -46,7 +51,13 @@ class DenseEvaluation:
         self.detections: dict[str, Detections] = {}
 
     def add(self, videos: Sequence[str], found: Sequence[Detections]) -> None:
-        """Add what was found in some videos."""
+        """Add what was found in some videos.
+
+        Raises:
+            UserError: a video without class scores, where they are needed.
+        """
+        if self.video_classes:
+            found = [self.video_classes.label(*proposals) for proposals in zip(videos, found, strict=True)]
         if self.split:
             predictions = [detection.as_prediction(video) for video, detection in zip(videos, found, strict=True)]
             self.metric.update(predictions, [self.truth[video] for video in videos])

@@ -75,11 +75,15 @@ class StepRecipe:
 def decay_groups(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Split the trainable parameters into those with and those without weight decay, each sorted by name.
 
-    Matrices and convolution kernels (two or more dimensions) decay. Vectors and scalars do not: biases, the
-    weights of norms, learnable scales. A shared parameter counts once, frozen ones not at all.
+    Matrices and convolution kernels (two or more dimensions) decay. Biases of any shape, the weights of norms and
+    learnable scales do not. A shared parameter counts once, frozen ones not at all.
     """
-    parameters = [p for _, p in sorted(module.named_parameters()) if p.requires_grad]
-    return [p for p in parameters if p.ndim >= 2], [p for p in parameters if p.ndim < 2]
+    decaying: list[nn.Parameter] = []
+    other: list[nn.Parameter] = []
+    for name, parameter in sorted(module.named_parameters()):
+        if parameter.requires_grad:
+            (decaying if parameter.ndim >= 2 and not name.endswith("bias") else other).append(parameter)
+    return decaying, other
 
 
 def build_optimizer(module: nn.Module, recipe: OptimizerRecipe) -> AdamW:

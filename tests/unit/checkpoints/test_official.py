@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from avel.checkpoints.official import CCNET, UNAV, convert, rename
+from avel.checkpoints.official import ACTIONFORMER, CCNET, UNAV, convert, rename
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,10 @@ from avel.checkpoints.official import CCNET, UNAV, convert, rename
             "backbone.audio_TCG.2.query_conv.conv.weight",
             "pyramid.audio_gates.2.attention.query.conv.conv.weight",
         ),
+        (ACTIONFORMER, "module.backbone.stem.0.attn.rel_pe", "pyramid.stem.0.block.attention.distance_bias"),
+        (ACTIONFORMER, "backbone.branch.4.ln1.weight", "pyramid.levels.4.block.norm_kv.weight"),
+        (ACTIONFORMER, "backbone.branch.1.downsample.conv.bias", "pyramid.levels.1.skip.conv.bias"),
+        (ACTIONFORMER, "neck.lateral_convs.2.conv.weight", "neck.laterals.2.conv.weight"),
         (CCNET, "MTGC_block.feature_tem_block.5.bias", "collaboration.levels.5.to_classes.bias"),
         (CCNET, "reg_head.scale.1.scale", "regress.scales.1.scale"),
     ],

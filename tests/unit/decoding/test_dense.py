@@ -49,6 +49,31 @@ def test_no_candidates_at_all():
         assert list(detections.rows()) == []
 
 
+def test_voters_weigh_by_score_or_also_by_how_much_they_overlap():
+    segments = torch.tensor([[[0.0, 10.0], [0.0, 8.0]]])
+    found = Candidates(segments, torch.tensor([[0.8, 0.4]]), torch.tensor([[0, 1]]), torch.ones(1, 2).bool())
+    ends = {}
+    for weight in ("score", "score_tiou"):
+        decoder = DenseDecoder(
+            nms="hard", per_class=False, iou_threshold=0.5, voting_threshold=0.7, voting_weight=weight
+        )
+        (detections,) = decoder.detect(found, torch.tensor([1e4]), [GRID])
+        (ends[weight],) = GRID.to_snippets(detections.segments[:, 1]).tolist()
+    # the pick (0.8) and a candidate (0.4) of tIoU 0.8 vote
+    assert ends["score"] == pytest.approx((0.8 * 10 + 0.4 * 8) / 1.2)
+    assert ends["score_tiou"] == pytest.approx((0.8 * 10 + 0.32 * 8) / 1.12)
+
+
+def test_candidates_of_different_videos_are_padded_alike():
+    one, two = (
+        Candidates(torch.ones(1, n, 2), torch.ones(1, n), torch.ones(1, n).long(), torch.ones(1, n).bool())
+        for n in (3, 1)
+    )
+    stacked = Candidates.stack([one, two])
+    assert stacked.valid.tolist() == [[True] * 3, [True, False, False]]
+    assert stacked.segments.shape == (2, 3, 2)
+
+
 def test_each_window_speaks_for_what_lies_nearest_to_its_middle():
     def windows(*rows):
         segments = torch.tensor(rows)[..., None] + torch.tensor([-1.0, 1.0])

@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional
 from torch.testing import assert_close
 
+from avel.errors import UserError
 from avel.layers.attention import MaskedAttention
 from avel.layers.dependency import DependencyBranches
 from avel.layers.drop import NO_DROP, AffineDropPath, Residual, residual_drop
@@ -34,6 +35,17 @@ def test_convolution_is_zero_at_padded_steps_and_halves_the_time_axis():
     assert torch.equal(downsample(mask, 2), mask_of(4, 2, size=4))
     assert out[1, 2:].abs().sum() == 0
     assert out[1, :2].abs().min() > 0
+
+
+def test_convolutions_with_a_stride_or_a_bias_are_silent_at_padding_too():
+    x, mask = torch.randn(2, 8, 4), mask_of(8, 3, size=8)
+    strided = MaskedConv1d(4, 6, stride=2)
+    expected = functional.conv1d(x.mT, strided.conv.weight, stride=2, padding=1).mT * mask_of(4, 2, size=4)[..., None]
+    assert_close(strided(x, mask), expected)
+    biased = MaskedDepthwiseConv1d(4, bias=True)
+    before = biased(x, mask)
+    torch.nn.init.ones_(biased.conv.bias)
+    assert_close(biased(x, mask), before + mask[..., None])
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -83,6 +95,17 @@ def test_block_ignores_what_padding_holds_and_zeroes_padded_rows():
     other = x.clone()
     other[:, 6:] = 7.0  # one padded step stays: its neighbours see it through the convolutions
     assert_close(block(x, x, mask)[:, :5], block(other, other, mask)[:, :5])
+
+
+def test_tied_norms_are_one_norm_for_both_inputs():
+    tied, free = AttentionBlock(4, 2, tied_norms=True), AttentionBlock(4, 2)
+    free.load_state_dict(tied.state_dict(), strict=False)
+    x, mask = torch.randn(1, 5, 4), mask_of(5, size=5)
+    assert_close(tied(x, x, mask), free(x, x, mask))
+    torch.nn.init.constant_(tied.norm_kv.weight, 2.0)
+    for norm in (free.norm_kv, free.norm_query):
+        torch.nn.init.constant_(norm.weight, 2.0)
+    assert_close(tied(x, x, mask), free(x, x, mask))
 
 
 def test_drop_path_scales_keeps_the_mean_and_drops_whole_samples():
@@ -135,6 +158,14 @@ def test_dependencies_of_a_video_and_its_batch_mates(row_mask, independent):
     x = x * mask[..., None, None]
     together, alone = branches(x, mask)[1:, :3], branches(x[1:], mask[1:])[:, :3]
     assert torch.allclose(together, alone, atol=1e-6) == independent
+
+
+def test_classes_without_training_events_start_almost_impossible():
+    head = ClassificationHead(5, 4, HeadConfig(dim=6, prior=0.01, empty_classes=(1, 3)))
+    expected = torch.tensor([0.01, 1e-6, 0.01, 1e-6])
+    assert_close(head.out.conv.bias.sigmoid(), expected)
+    with pytest.raises(UserError, match=r"method.head.empty_classes=\[4\]: ids are 0 to 3"):
+        ClassificationHead(5, 4, HeadConfig(empty_classes=(4,)))
 
 
 @pytest.mark.parametrize("class_aware", [True, False])

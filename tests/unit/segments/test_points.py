@@ -33,6 +33,17 @@ def test_length_must_fit_the_coarsest_stride():
         pyramid_points(6, default_ranges(3))
 
 
+def test_pyramids_that_begin_at_a_coarser_stride_and_ranges_that_overlap():
+    points = pyramid_points(16, ((0, 16), (8, 100)), first_stride=4)
+    assert points.lengths == (4, 2)
+    assert points.position.tolist() == [0, 4, 8, 12, 0, 8]
+    assert points.stride.tolist() == [4] * 4 + [8] * 2
+    assert points.lower.tolist() == [0] * 4 + [8] * 2
+    assert points.upper.tolist() == [16] * 4 + [100] * 2
+    with pytest.raises(ValueError, match="2 levels need a multiple of 8 snippets, not 12"):
+        pyramid_points(12, ((0, 16), (8, 100)), first_stride=4)
+
+
 def test_points_cached_in_inference_mode_serve_autograd():
     with torch.inference_mode():
         points = pyramid_points(12, default_ranges(2))

@@ -13,22 +13,26 @@ CLASSES = 3
 POINTS = pyramid_points(16, default_ranges(3))
 
 
-def slow_hits(points, i, segments, labels):
+def slow_hits(points, i, segments, labels, centre_radius=None):
     """Length, label and offsets of every event that point `i` is positive for, in annotation order."""
+    reach = points.stride[i] * (centre_radius or torch.inf)
     for (start, end), label in zip(segments, labels.tolist(), strict=True):
         left, right = points.position[i] - start, end - points.position[i]
         inside = min(left, right) > 0 and points.lower[i] <= max(left, right) <= points.upper[i]
-        if inside and label != NO_EVENT:
+        central = abs(points.position[i] - (start + end) / 2) < reach
+        if inside and central and label != NO_EVENT:
             yield end - start, label, torch.stack((left, right)) / points.stride[i]
 
 
-def slow_assign_targets(points, segments, labels, *, num_classes, class_aware, same_class="shortest"):
+def slow_assign_targets(
+    points, segments, labels, *, num_classes, class_aware, same_class="shortest", centre_radius=None
+):
     """The definition of `assign_targets`, point by point."""
     shape = len(segments), len(points.position)
     targets = torch.zeros(*shape, num_classes)
     offsets = torch.zeros(*shape, num_classes, 2) if class_aware else torch.zeros(*shape, 2)
     for video, i in itertools.product(*map(range, shape)):
-        hits = list(slow_hits(points, i, segments[video], labels[video]))
+        hits = list(slow_hits(points, i, segments[video], labels[video], centre_radius))
         shortest = min(hits, key=lambda hit: hit[0], default=None)
         for length, label, _ in hits:
             if class_aware:
@@ -71,9 +75,13 @@ def batches(draw):
 
 
 @settings(max_examples=100, deadline=None)
-@given(batches(), st.sampled_from([(True, "shortest"), (True, "last"), (False, "shortest")]))
-def test_agrees_with_the_slow_twin(batch, rule):
-    options = {"num_classes": CLASSES, "class_aware": rule[0], "same_class": rule[1]}
+@given(
+    batches(),
+    st.sampled_from([(True, "shortest"), (True, "last"), (False, "shortest")]),
+    st.sampled_from([None, 0.5, 1.5, 100.0]),
+)
+def test_agrees_with_the_slow_twin(batch, rule, centre_radius):
+    options = {"class_aware": rule[0], "same_class": rule[1], "centre_radius": centre_radius, "num_classes": CLASSES}
     assert_same(assign_targets(POINTS, *batch, **options), slow_assign_targets(POINTS, *batch, **options))
 
 
@@ -123,6 +131,14 @@ def test_bounds_of_an_event_are_outside_and_ends_of_a_range_inside():
     assert POINTS.position[:16][positive[:16]].tolist() == [4, 5, 6]
     assert POINTS.position[16:24][positive[16:24]].tolist() == [4, 6]
     assert targets.offsets[0, 18].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(("radius", "positions"), [(None, [4, 5, 6, 4, 6]), (1.0, [5, 4, 6]), (0.5, [5])])
+def test_only_points_near_the_middle_answer_for_an_event(radius, positions):
+    """The middle is 5: a radius of 1 takes what is less than 1 away on level 0, less than 2 on level 1."""
+    options = {"num_classes": CLASSES, "class_aware": False, "centre_radius": radius}
+    targets = assign_targets(POINTS, *one_video((2.0, 8.0, 1)), **options)
+    assert POINTS.position[targets.labels[0, :, 1].bool()].tolist() == positions
 
 
 def test_events_of_one_class_at_one_point():

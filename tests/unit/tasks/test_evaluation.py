@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from avel.decoding.class_scores import VideoClasses
 from avel.decoding.dense import Detections
 from avel.events import Event
 from avel.tasks.evaluation import DenseEvaluation
@@ -39,6 +40,14 @@ def test_scores_have_names_and_one_class_is_not_taken_for_a_number():
     assert scores["map"] == 0.5
     assert set(scores) == {"map", "map@0.50", "map@0.75", "recall@1", "recall@5"}
     assert ap.tolist() == [[1, 0]]
+
+
+def test_detections_without_a_class_get_those_of_their_video():
+    classes = VideoClasses({"a": torch.tensor([1.0]), "b": torch.tensor([0.25])})
+    evaluation = DenseEvaluation(Data(), "test", CPU, classes)
+    evaluation.add(["b", "a"], [found((1.0, 3.0, 0.64)), found()])
+    assert evaluation.score()[0]["map"] == 1
+    assert [event.score for event in evaluation.events()] == [pytest.approx(0.4)]
 
 
 def test_events_come_in_the_order_of_video_ids_and_videos_without_events_stay():

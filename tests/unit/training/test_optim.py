@@ -21,6 +21,7 @@ class Network(nn.Module):
         self.drop = Scale(4)
         self.level = Scale()
         self.attention = nn.MultiheadAttention(4, 2)
+        self.attention.distance_bias = nn.Parameter(torch.zeros(2, 3))
 
 
 def names_of(module, parameters):
@@ -38,6 +39,7 @@ def test_only_matrices_and_kernels_decay():
         "zeta.weight",
     ]
     assert other == [
+        "attention.distance_bias",
         "attention.in_proj_bias",
         "attention.out_proj.bias",
         "drop.scale",
