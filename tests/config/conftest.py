@@ -8,7 +8,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from tests.synthetic import write_tiny
+from tests.synthetic import write_tiny, write_tiny_ave, write_tiny_dense
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -30,9 +30,15 @@ def compose(tmp_path: Path) -> Iterator[Callable[..., DictConfig]]:
 
 @pytest.fixture(scope="session")
 def data_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Family of features -> folder with a tiny data set."""
+    """Family of UnAV-100's features, or another data set -> folder with a tiny data set."""
     families = ("one_peace", "i3d_vggish")
-    return {family: write_tiny(tmp_path_factory.mktemp(family), features=family) for family in families}
+    folders = {family: write_tiny(tmp_path_factory.mktemp(family), features=family) for family in families}
+    folders["ave"] = write_tiny_ave(tmp_path_factory.mktemp("ave"))
+    dense = {"activitynet13": "tsp", "desed": None, "thumos14": None}
+    return folders | {
+        name: write_tiny_dense(tmp_path_factory.mktemp(name), name, features=features)
+        for name, features in dense.items()
+    }
 
 
 @pytest.fixture

@@ -3,7 +3,10 @@
 import json
 
 import pytest
+import torch
 
+from avel.data.activitynet13 import ActivityNet13
+from avel.data.module import SPLITS
 from avel.data.synthetic import SyntheticOptions, write_unav100
 from avel.data.synthetic_ave import SyntheticAVEOptions, write_ave
 from avel.data.synthetic_dense import SyntheticDenseOptions, write_dense
@@ -11,6 +14,7 @@ from tests.end_to_end.conftest import ROOT
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
 DENSE = [name for name in EXPERIMENTS if name.endswith("_unav100")]
+ACTIONS = [name for name in EXPERIMENTS if name.startswith("actionformer_") and name not in DENSE]
 SOUNDS = [name for name in EXPERIMENTS if name.endswith("_desed")]
 FULL = [name for name in EXPERIMENTS if name.endswith("_ave") and name != "avdln_ave"]
 WEAK = [name for name in EXPERIMENTS if name.endswith("_ave_weak")]
@@ -26,7 +30,7 @@ SMALL = (
 
 
 def test_no_experiment_is_forgotten():
-    assert {*DENSE, *SOUNDS, *FULL, *WEAK, "avdln_ave"} == {*EXPERIMENTS}
+    assert {*DENSE, *ACTIONS, *SOUNDS, *FULL, *WEAK, "avdln_ave"} == {*EXPERIMENTS}
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +65,9 @@ def test_dense_methods_learn(train, learnable, experiment):
 
 @pytest.fixture(scope="session")
 def sounds(tmp_path_factory):
-    """200 clips of 4 classes of sounds, among pictures of the same classes that mean nothing."""
+    """140 clips of 4 classes of sounds, among pictures of the same classes that mean nothing."""
     folder = tmp_path_factory.mktemp("sounds")
-    options = SyntheticDenseOptions(videos=200, classes=4, visual_dim=16, audio_dim=16, difficulty=0.1)
+    options = SyntheticDenseOptions(videos=140, classes=4, visual_dim=16, audio_dim=16, difficulty=0.1)
     write_dense(folder / "desed", "desed", options)
     return folder
 
@@ -72,6 +76,37 @@ def sounds(tmp_path_factory):
 def test_sounds_are_detected(train, sounds, experiment):
     options = (*SMALL, "data.max_length=64", f"paths.data_dir={sounds}", "trainer.max_epochs=6")
     scores = train("fit", f"experiment={experiment}", *options)
+    assert scores["test/map"] > 2 * scores["baseline/most_frequent_everywhere/map"]
+
+
+@pytest.fixture(scope="session")
+def actions(tmp_path_factory):
+    """Videos of 4 classes that are seen, in the files of two data sets."""
+    folder = tmp_path_factory.mktemp("actions")
+    for dataset, videos, features in (("thumos14", 40, "i3d"), ("activitynet13", 150, "tsp")):
+        options = SyntheticDenseOptions(videos=videos, classes=4, visual_dim=16, features=features, difficulty=0.1)
+        write_dense(folder / dataset, dataset, options)
+    return folder
+
+
+@pytest.mark.parametrize("experiment", ACTIONS)
+def test_actions_are_localized(train, actions, experiment):
+    options = (f"experiment={experiment}", "size=narrow", f"paths.data_dir={actions}", "trainer.max_epochs=8")
+    scores = train("fit", *options)
+    assert scores["test/map"] > 2 * scores["baseline/most_frequent_everywhere/map"]
+
+
+@pytest.mark.slow
+def test_events_of_any_class_are_localized_and_named_by_a_classifier_of_videos(train, actions, tmp_path):
+    data = ActivityNet13(root=actions / "activitynet13", features="tsp", resize=True)
+    occurring = {video: truth["labels"] for split in SPLITS for video, truth in data.targets(split).items()}
+    certain = {video: torch.zeros(4).index_fill(0, labels, 1.0).tolist() for video, labels in occurring.items()}
+    (tmp_path / "scores.json").write_text(json.dumps({"results": certain, "class": data.class_names}))
+    scores = train(
+        "fit",
+        *("experiment=actionformer_activitynet13", "size=narrow", f"paths.data_dir={actions}", "trainer.max_epochs=8"),
+        *(f"method.decoder.class_scores={tmp_path / 'scores.json'}", "method.decoder.per_class=false"),
+    )
     assert scores["test/map"] > 2 * scores["baseline/most_frequent_everywhere/map"]
 
 

@@ -5,41 +5,31 @@ The layout, with times in seconds:
     {"database": {video: {"subset", "duration",
                           "annotations": [{"segment": [start, end], "label", "label_id"}]}}}
 
+A file without any `label_id` has its classes numbered in the alphabetical order of their names (capitals first). A
+video may say its `fps`.
+
 This is the only place where annotations are checked: whoever gets a `VideoAnnotation` can rely on finite
-events of positive length inside their video and on class ids without conflicts.
+events of positive length inside their video (or beyond it, where that was asked for) and on class ids without
+conflicts.
 """
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import warnings
-from collections import Counter, defaultdict
-from dataclasses import dataclass
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from avel.data.event_checks import AnnotationRules, EventChecker, class_numbers, get, number
 from avel.errors import UserError
-
-SUBSETS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "val": "validation",
-    "test": "test",
-}
-"""What a file may call a split (in any case) -> what we call it."""
-
-TOLERANCE = 0.5
-"""Seconds that an event may reach beyond its video: it is clipped; further out is an error."""
-
-LONGEST = 1e9
-"""Seconds; no time in a video reaches it, and neither NaN nor infinity is below it."""
-
-Names = dict[int, tuple[str, str]]  # label id -> class name and the first video that has it
-Notes = defaultdict[str, list[str]]  # what was mended -> the videos that it happened to
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +40,10 @@ class VideoAnnotation:
         video: the video's id.
         split: train, validation or test.
         duration: length of the video in seconds.
-        segments: events as (start, end) in seconds within [0, duration], (N, 2) float64, in the file's order.
+        segments: events as (start, end) in seconds within [0, duration] (`AnnotationRules.beyond` may say otherwise),
+            (N, 2) float64, in the file's order.
         labels: class ids, (N,) int64.
+        fps: frames per second of the video, None where the file does not say.
     """
 
     video: str
@@ -60,6 +52,7 @@ class VideoAnnotation:
     # numpy, not torch: each tensor would need a file descriptor on its way to a spawned worker
     segments: npt.NDArray[np.float64]
     labels: npt.NDArray[np.int64]
+    fps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,32 +71,61 @@ class Annotations:
         """The videos of one split, in the order of the file."""
         return [video for video in self.videos if video.split == name]
 
+    def hold_out(self, share: float) -> Annotations:
+        """Make a share of the training videos, at least one, the validation split; hashes of their ids choose them."""
+        ids = sorted((video.video for video in self.split("train")), key=_hash)
+        chosen = set(ids[: max(round(share * len(ids)), 1)])
+        videos = (replace(video, split="validation") if video.video in chosen else video for video in self.videos)
+        return replace(self, videos=tuple(videos))
 
-def read_annotations(path: Path, *, num_classes: int | None = None) -> Annotations:
-    """Read and check an annotation file.
 
-    Mended with a counted warning: events of zero length (dropped), events that reach at most `TOLERANCE`
-    seconds beyond their video (clipped), videos without events (kept as negatives).
+def read_annotations(
+    path: Path,
+    *,
+    num_classes: int | None = None,
+    class_names: Sequence[str] | None = None,
+    rules: AnnotationRules | None = None,
+) -> Annotations:
+    """Read and check an annotation file, see `check_annotations`."""
+    return check_annotations(read_database(path), path, num_classes=num_classes, class_names=class_names, rules=rules)
+
+
+def check_annotations(
+    database: Mapping[str, Any],
+    source: Path,
+    *,
+    num_classes: int | None = None,
+    class_names: Sequence[str] | None = None,
+    rules: AnnotationRules | None = None,
+) -> Annotations:
+    """Check annotations in the layout above.
+
+    Mended with a counted warning: events of zero length (dropped), events that reach beyond their video by not too
+    much (clipped), videos without events (kept as negatives), and whatever else the rules mend.
 
     Args:
-        path: the JSON file.
+        database: video id -> entry.
+        source: where they come from, for messages.
         num_classes: class ids must be below it and may lack events; None: they must be 0..C-1 without a gap.
+        class_names: the classes that may occur, in the order of their ids, whatever ids the file gives them; None takes
+            those of the file.
+        rules: what is made of the annotations.
 
     Raises:
-        UserError: the file is malformed; the message names the file, the video and the fault.
+        UserError: something is malformed; the message names the source, the video and the fault.
     """
-    database = read_database(path)
-    notes: Notes = defaultdict(list)
-    names: Names = {}
+    rules = rules or AnnotationRules()
+    checker = EventChecker(rules, class_numbers(database, class_names, rules.ignored))
     videos = []
     for video, entry in database.items():
         try:
-            videos.append(_read_video(video, entry, names, notes))
+            videos.append(_read_video(video, entry, checker))
         except ValueError as error:
-            raise UserError(f"{path}: video {video!r}: {error}") from None
-    for what, where in notes.items():
-        warnings.warn(f"{path}: {len(where)} {what}; first in video {where[0]!r}", stacklevel=2)
-    return Annotations(tuple(videos), _class_names(path, names, num_classes))
+            raise UserError(f"{source}: video {video!r}: {error}") from None
+    for what, where in checker.notes.items():
+        warnings.warn(f"{source}: {len(where)} {what}; first in video {where[0]!r}", stacklevel=2)
+    names = checker.class_names(source, num_classes)
+    return Annotations(tuple(video for video in videos if video is not None), names)
 
 
 def read_database(path: Path) -> dict[str, Any]:
@@ -112,16 +134,29 @@ def read_database(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, is not JSON, has an id twice or has no "database".
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_unique_keys)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: is not a valid annotation file: {error}") from None
+    document = read_json(path)
     database = document.get("database") if isinstance(document, dict) else None
     if not isinstance(database, dict) or not database:
         raise UserError(f'{path}: needs a non-empty object "database" with one entry per video')
     return database
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file, packed by gzip if it ends with `.gz`.
+
+    Raises:
+        UserError: the file is missing, is damaged, is not JSON or has a key twice.
+    """
+    try:
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
+        return json.loads(text, object_pairs_hook=_unique_keys)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise UserError(f"{path}: is not a whole gzip file: download it again") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: is not a valid annotation file: {error}") from None
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -132,92 +167,30 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _read_video(video: str, entry: Any, names: Names, notes: Notes) -> VideoAnnotation:
+def _read_video(video: str, entry: Any, checker: EventChecker) -> VideoAnnotation | None:
+    """Return a video with its events, None if its subset is left out."""
     if video in {"", ".", ".."} or any(character in video for character in "/\\\0"):
         raise ValueError("the id must be a plain name: it becomes part of file names")
-    subset = str(_get(entry, "subset"))
-    if subset.lower() not in SUBSETS:
-        raise ValueError(f"unknown subset {subset!r}; known: {', '.join(SUBSETS)}")
-    duration = _number(_get(entry, "duration"), "duration")
+    subset, subsets = str(get(entry, "subset")), checker.rules.subsets
+    if subset.lower() not in subsets:
+        raise ValueError(f"unknown subset {subset!r}; known: {', '.join(subsets)}")
+    if (split := subsets[subset.lower()]) is None:
+        return None
+    duration = number(get(entry, "duration"), "duration")
     if duration <= 0:
         raise ValueError(f"duration {duration:g} s must be positive")
-    rows = _get(entry, "annotations")
+    rows = get(entry, "annotations")
     if not isinstance(rows, list):
         raise ValueError('"annotations" must be a list')
-    labels = [_read_label(row, video, names) for row in rows]
-    spans = [_read_segment(row, duration, video, notes) for row in rows]
-    events = [(span, label) for span, label in zip(spans, labels, strict=True) if span is not None]
-    if not events:
-        notes["videos without events kept as negatives"].append(video)
-    return VideoAnnotation(
-        video=video,
-        split=SUBSETS[subset.lower()],
-        duration=duration,
-        segments=np.array([span for span, _ in events], dtype=np.float64).reshape(-1, 2),
-        labels=np.array([label for _, label in events], dtype=np.int64),
-    )
+    segments, labels = checker.events(rows, duration, video)
+    return VideoAnnotation(video, split, duration, segments, labels, _frame_rate(entry.get("fps")))
 
 
-def _read_label(row: Any, video: str, names: Names) -> int:
-    label, name = _get(row, "label_id"), _get(row, "label")
-    if not isinstance(label, int) or isinstance(label, bool) or label < 0:
-        raise ValueError(f"unknown label_id {label!r}: must be an integer from 0")
-    if not isinstance(name, str):
-        raise ValueError(f"label {name!r} must be a string")
-    known, first = names.setdefault(label, (name, video))
-    if known != name:
-        raise ValueError(f"label_id {label} is {name!r} here and {known!r} in video {first!r}")
-    return label
+def _frame_rate(value: Any) -> float | None:
+    if value is None or (isinstance(value, (int, float)) and 0 < value < 1e6):
+        return value and float(value)
+    raise ValueError(f"fps {value!r} must be a positive number of frames per second")
 
 
-def _read_segment(row: Any, duration: float, video: str, notes: Notes) -> tuple[float, float] | None:
-    segment = _get(row, "segment")
-    if not isinstance(segment, list) or len(segment) != 2:
-        raise ValueError(f"segment {segment!r} must be [start, end] in seconds")
-    start, end = (_number(value, "segment") for value in segment)
-    if start == end:
-        notes["events of zero length dropped"].append(video)
-        return None
-    if start > end:
-        raise ValueError(f"event [{start:g}, {end:g}] s ends before it starts")
-    clipped = max(start, 0.0), min(end, duration)
-    if clipped[0] >= clipped[1] or start < -TOLERANCE or end > duration + TOLERANCE:
-        raise ValueError(f"event [{start:g}, {end:g}] s lies outside the video of {duration:g} s")
-    if clipped != (start, end):
-        notes["events clipped to the length of their video"].append(video)
-    return clipped
-
-
-def _get(entry: Any, key: str) -> Any:
-    if not isinstance(entry, dict) or key not in entry:
-        raise ValueError(f"the key {key!r} is missing")
-    return entry[key]
-
-
-def _number(value: Any, name: str) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LONGEST:
-        return float(value)
-    raise ValueError(f"{name} {value!r} must be a finite number of seconds")
-
-
-def _class_names(path: Path, first_seen: Names, num_classes: int | None) -> tuple[str, ...]:
-    names = {label: name for label, (name, _) in first_seen.items()}
-    if len(set(names.values())) < len(names):
-        name, count = Counter(names.values()).most_common(1)[0]
-        ids = sorted(label for label in names if names[label] == name)
-        raise UserError(f"{path}: the class {name!r} has {count} label ids, {ids}")
-    if not names:
-        raise UserError(f"{path}: has no events")
-    if num_classes is not None and max(names) >= num_classes:
-        raise UserError(
-            f"{path}: video {first_seen[max(names)][1]!r}: unknown label_id {max(names)} ({names[max(names)]!r}),"
-            f" data.num_classes is {num_classes}: set that to null to take it from the file"
-        )
-    if num_classes is None and max(names) >= len(names):
-        gap = next(label for label in range(len(names)) if label not in names)
-        raise UserError(
-            f"{path}: video {first_seen[max(names)][1]!r} has label_id {max(names)} ({names[max(names)]!r}),"
-            f" but no event has {gap}: correct it, re-number the classes 0..{len(names) - 1},"
-            " or set data.num_classes if classes may lack events"
-        )
-    return tuple(names.get(label, f"class {label}") for label in range(num_classes or len(names)))
+def _hash(video: str) -> bytes:
+    return hashlib.sha256(video.encode()).digest()

@@ -12,7 +12,7 @@ from avel.batch import Sample
 from avel.data.annotations import VideoAnnotation
 from avel.data.features import FeatureFolder
 from avel.data.sampling import sample_random
-from avel.data.transforms import RandomCrop, keep_modality
+from avel.data.transforms import RandomCrop, keep_modality, resize
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class DatasetFacts:
         audio_dim: channels of the audio features.
         max_length: snippets that training samples have at most.
         videos: split -> number of annotated videos.
+        class_names: names of the classes, by class id.
     """
 
     num_classes: int
@@ -32,6 +33,7 @@ class DatasetFacts:
     audio_dim: int
     max_length: int
     videos: dict[str, int]
+    class_names: list[str]
 
 
 class DenseDataset(Dataset[Sample]):
@@ -41,6 +43,7 @@ class DenseDataset(Dataset[Sample]):
         videos: annotations, in the order of the indices.
         features: where their features lie.
         modality: both, audio or visual; the absent one is zeroed.
+        resize: snippets that every video is stretched or squeezed to; None leaves them.
         max_length: training: snippets after the crop at most; None (evaluation) gives whole videos.
         crop: how training samples are cropped.
         seed: of the crop.
@@ -52,6 +55,7 @@ class DenseDataset(Dataset[Sample]):
         features: FeatureFolder,
         *,
         modality: str = "both",
+        resize: int | None = None,
         max_length: int | None = None,
         crop: RandomCrop | None = None,
         seed: int = 0,
@@ -59,6 +63,7 @@ class DenseDataset(Dataset[Sample]):
         self.videos = list(videos)
         self.features = features
         self.modality = modality
+        self.resize = resize
         self.max_length = max_length
         self.crop = crop or RandomCrop()
         self.seed = seed
@@ -80,7 +85,9 @@ class DenseDataset(Dataset[Sample]):
 
     def _load(self, annotation: VideoAnnotation) -> Sample:
         visual, audio = self.features.load(annotation.video)
-        grid = self.features.family.grid
+        grid = self.features.family.grid_at(annotation.fps)
+        if self.resize is not None:
+            visual, audio, grid = resize(visual, audio, grid, self.resize)
         return Sample(
             video=annotation.video,
             visual=visual,

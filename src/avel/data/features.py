@@ -6,7 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,15 +28,25 @@ class FeatureFamily:
 
     Attributes:
         visual: endings of a video's visual files; their features are concatenated in this order.
-        audio: endings of its audio files.
+        audio: endings of its audio files; without any, audio features have no channels.
         grid: where the snippets lie in time.
         max_length: snippets that the published methods train on.
+        folder: where the files lie in the folder of the data set.
+        prefix: what their names begin with, before the video's id.
+        native_fps: whether frames were taken at the video's own rate, as far as annotations state it.
     """
 
     visual: tuple[str, ...]
     audio: tuple[str, ...]
     grid: TimeGrid
     max_length: int
+    folder: str = "av_features"
+    prefix: str = ""
+    native_fps: bool = False
+
+    def grid_at(self, fps: float | None) -> TimeGrid:
+        """Return the grid of a video whose annotation states `fps` frames per second, or nothing (None)."""
+        return replace(self.grid, fps=fps) if self.native_fps and fps is not None else self.grid
 
 
 FAMILIES = {
@@ -90,7 +100,9 @@ class FeatureFolder:
         Raises:
             UserError: a file is missing, damaged, empty or holds NaN or infinity; the message names it.
         """
-        visual, audio = (_join([read_npy(path) for path in paths]) for paths in self._paths(video))
+        visual_files, audio_files = ([read_npy(path) for path in paths] for paths in self._paths(video))
+        visual = _join(visual_files)
+        audio = _join(audio_files) if audio_files else visual[:, :0]
         length = min(len(visual), len(audio))
         return torch.from_numpy(visual[:length]), torch.from_numpy(audio[:length])
 
@@ -103,7 +115,7 @@ class FeatureFolder:
         visual, audio = ([read_npy_shape(path) for path in paths] for paths in self._paths(video))
         return Shape(
             visual_length=min(length for length, _ in visual),
-            audio_length=min(length for length, _ in audio),
+            audio_length=min(length for length, _ in audio or visual),
             visual_dim=sum(width for _, width in visual),
             audio_dim=sum(width for _, width in audio),
         )
@@ -115,8 +127,8 @@ class FeatureFolder:
                 present = {entry.name for entry in entries}
         except OSError:
             present = set()
-        endings = self.family.visual + self.family.audio
-        return [video for video in videos if not all(video + ending in present for ending in endings)]
+        prefix, endings = self.family.prefix, self.family.visual + self.family.audio
+        return [video for video in videos if not all(f"{prefix}{video}{ending}" in present for ending in endings)]
 
     def first(self, videos: Sequence[str]) -> str:
         """Return the first of `videos` that has all its files.
@@ -173,13 +185,13 @@ class FeatureFolder:
             )
 
     def _describe(self, missing: Sequence[str], total: int) -> str:
-        endings = " and ".join(f"*{ending}" for ending in self.family.visual + self.family.audio)
+        endings = " and ".join(f"{self.family.prefix}*{ending}" for ending in self.family.visual + self.family.audio)
         names = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
         return f"{self.folder}: {len(missing)} of {total} videos lack feature files ({endings}): {names}"
 
     def _paths(self, video: str) -> tuple[list[Path], list[Path]]:
         visual, audio = (
-            [self.folder / f"{video}{ending}" for ending in endings]
+            [self.folder / f"{self.family.prefix}{video}{ending}" for ending in endings]
             for endings in (self.family.visual, self.family.audio)
         )
         return visual, audio

@@ -1,10 +1,11 @@
-"""Plants events into synthetic features: an event is where a class is seen and heard at the same time."""
+"""Plants events into synthetic features: an event is where a class is seen, heard, or both at the same time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from avel.data.annotations import VideoAnnotation
 from avel.data.synthetic_annotations import stable_rng
 
 Array = npt.NDArray[np.float32]
+
+Shown = Literal["both", "seen", "heard"]
 
 SMOOTHNESS = 0.8
 """Correlation of the slow noise between two snippets."""
@@ -38,7 +41,8 @@ class Planter:
 
     Every class has a visual and an audio signature, random unit vectors. Its events show both; distractors (a
     picture without its sound, a sound without its picture, of the video's classes and of others) show one.
-    All lie in noise of unit variance per channel, half of it slow.
+    Events that are only seen, or only heard, have no distractors in their own modality: any picture, or any sound, of
+    a class is one. All lie in noise of unit variance per channel, half of it slow.
 
     Attributes:
         class_names: names of the classes; they choose the signatures.
@@ -47,6 +51,7 @@ class Planter:
         grid: where the snippets lie in time.
         difficulty: 0 (clear) to 1 (hard): how weak the signatures and how many the distractors are.
         seed: of everything.
+        shown: what events are: "both" seen and heard, "seen" or "heard".
     """
 
     class_names: tuple[str, ...]
@@ -55,6 +60,7 @@ class Planter:
     grid: TimeGrid
     difficulty: float
     seed: int
+    shown: Shown = "both"
 
     @property
     def strength(self) -> float:
@@ -71,16 +77,16 @@ class Planter:
         rng = stable_rng(self.seed, "features", annotation.video)
         times = annotation.segments.tolist()
         events = [Span(label, *time) for label, time in zip(annotation.labels.tolist(), times, strict=True)]
-        seen = self._distractors(rng, annotation.duration, events, avoid=events)
+        pictures = [] if self.shown == "seen" else self._distractors(rng, annotation.duration, events, avoid=events)
         # a sound that met a picture of its class would be an event that nobody annotated
-        heard = self._distractors(rng, annotation.duration, events, avoid=events + seen)
+        avoid = events + pictures
+        sounds = [] if self.shown == "heard" else self._distractors(rng, annotation.duration, events, avoid=avoid)
+        seen = pictures if self.shown == "heard" else events + pictures
+        heard = sounds if self.shown == "seen" else events + sounds
         steps = int((annotation.duration * self.grid.fps - self.grid.window) // self.grid.stride) + 1
         visual = signatures(self.class_names, "visual", self.visual_dim, self.seed)
         audio = signatures(self.class_names, "audio", self.audio_dim, self.seed)
-        return (
-            self._render(rng, events + seen, max(steps, 1), visual),
-            self._render(rng, events + heard, max(steps, 1), audio),
-        )
+        return self._render(rng, seen, max(steps, 1), visual), self._render(rng, heard, max(steps, 1), audio)
 
     def _distractors(
         self, rng: np.random.Generator, duration: float, events: Sequence[Span], *, avoid: Sequence[Span]

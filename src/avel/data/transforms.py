@@ -1,20 +1,24 @@
-"""What happens to a sample between file and batch: the training crop and the one-modality ablation."""
+"""What happens to a sample between file and batch: resizing, the training crop and the one-modality ablation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
-from avel.batch import Sample
-from avel.errors import UserError
+from avel.batch import Sample, TimeGrid
+from avel.errors import UserError, check_choice
 
 TRIALS = 200
 """Windows that are tried before one without events is accepted."""
 
 MODALITIES = ("both", "audio", "visual")
+
+Margin = Literal["none", "half_window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +32,22 @@ class RandomCrop:
     Attributes:
         ratio: smallest and largest share of a short video that is kept; None keeps it whole.
         keep_ratio: share of an event that must lie in the window.
+        margin: how far an event may reach beyond the window: not at all ("none"), or by the half of the frames that
+            its outer snippets see ("half_window", the readers of ActionFormer and UniAV).
+        clip_first: clip events to what the whole video's features show before anything else, and drop those of which
+            less than `keep_ratio` shows (the same papers' readers of ActivityNet).
 
     Raises:
-        UserError: a share is not within 0..1, or smallest and largest are swapped.
+        UserError: a share is not within 0..1, smallest and largest are swapped, or an unknown margin.
     """
 
     ratio: tuple[float, float] | None = (0.9, 1.0)
     keep_ratio: float = 0.5
+    margin: Margin = "none"
+    clip_first: bool = False
 
     def __post_init__(self) -> None:
+        check_choice("data.crop.margin", self.margin, get_args(Margin))
         low, high = self.ratio or (1.0, 1.0)
         if not (0 <= low <= high <= 1 and 0 <= self.keep_ratio <= 1):
             raise UserError(
@@ -50,12 +61,15 @@ class RandomCrop:
         After 200 windows without an event the last one is returned, with no events.
         """
         length = len(sample.visual)
+        if self.clip_first:
+            segments, kept = self._clip(sample, 0, length)
+            sample = replace(sample, segments=segments[kept], labels=sample.labels[kept])
         size = self._size(length, max_length, random)
         if size == length:
             return sample
         for _ in range(TRIALS):
             start = random.randint(0, length - size)
-            segments, kept = clip_events(sample.segments, start, size, keep_ratio=self.keep_ratio)
+            segments, kept = self._clip(sample, start, size)
             if kept.any() or not len(kept):
                 break
         window = slice(start, start + size)
@@ -67,6 +81,10 @@ class RandomCrop:
             labels=sample.labels[kept],
         )
 
+    def _clip(self, sample: Sample, start: int, size: int) -> tuple[Tensor, Tensor]:
+        margin = 0.5 * sample.grid.window / sample.grid.stride if self.margin == "half_window" else 0.0
+        return clip_events(sample.segments, start, size, keep_ratio=self.keep_ratio, margin=margin)
+
     def _size(self, length: int, max_length: int, random: Random) -> int:
         if length > max_length:
             return max_length
@@ -76,19 +94,22 @@ class RandomCrop:
         return random.randint(smallest, largest)
 
 
-def clip_events(segments: Tensor, start: int, size: int, *, keep_ratio: float) -> tuple[Tensor, Tensor]:
-    """Clip events to the window [start, start + size] and count time from its start.
+def clip_events(
+    segments: Tensor, start: int, size: int, *, keep_ratio: float, margin: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Clip events to the window [start - margin, start + size + margin] and count time from `start`.
 
     Args:
         segments: (N, 2) in snippets.
         start: first snippet of the window.
         size: its length in snippets.
         keep_ratio: share of an event that must lie in the window.
+        margin: snippets by which an event may reach beyond it.
 
     Returns:
         The clipped events, (N, 2), and which of them keep enough of their length, (N,) bool.
     """
-    clipped = segments.clamp(start, start + size)
+    clipped = segments.clamp(start - margin, start + size + margin)
     kept = (clipped[:, 1] - clipped[:, 0]) / (segments[:, 1] - segments[:, 0]) >= keep_ratio
     return clipped - start, kept
 
@@ -100,3 +121,29 @@ def keep_modality(sample: Sample, modality: str) -> Sample:
     if modality == "visual":
         return replace(sample, audio=torch.zeros_like(sample.audio))
     return sample
+
+
+def resize(visual: Tensor, audio: Tensor, grid: TimeGrid, length: int) -> tuple[Tensor, Tensor, TimeGrid]:
+    """Stretch or squeeze a video's features to `length` snippets, linearly in time (boundary matching network, BMN).
+
+    The frames that the features saw, from the first one's first to the last one's last, are divided evenly: a snippet
+    then sees just its share of them.
+
+    Args:
+        visual: (T, D_visual).
+        audio: (T, D_audio).
+        grid: where the T snippets lie in time.
+        length: L.
+
+    Returns:
+        Visual (L, D_visual) and audio (L, D_audio) features, and where the L snippets lie in time.
+    """
+    share = ((len(visual) - 1) * grid.stride + grid.window) / length
+    resized_grid = TimeGrid(fps=grid.fps, stride=share, window=share)
+    return _resize(visual, length), _resize(audio, length), resized_grid
+
+
+def _resize(features: Tensor, length: int) -> Tensor:
+    if not features.shape[1]:
+        return features.new_empty(length, 0)
+    return interpolate(features.T[None], size=length, mode="linear", align_corners=False)[0].T

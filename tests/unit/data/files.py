@@ -8,7 +8,10 @@ import numpy as np
 
 from avel.data.synthetic import SyntheticOptions, write_unav100
 
-REAL = Path(__file__).parents[4] / "shared" / "data" / "unav100" / "unav100_annotations.json"
+SHARED = Path(__file__).parents[4] / "shared" / "data"
+"""Real annotation files, which lie outside of the repository."""
+
+REAL = SHARED / "unav100" / "unav100_annotations.json"
 
 TINY = SyntheticOptions(videos=15, classes=3, visual_dim=6, audio_dim=4)
 
@@ -33,6 +36,31 @@ def write_features(folder, video, *, visual, audio):
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / f"{video}_one_peace_video_finetune.npy", visual)
     np.save(folder / f"{video}_one_peace_audio.npy", audio)
+
+
+def link(path, target):
+    """Put a link to a real file where a reader looks for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+
+
+def counts(annotations):
+    """Split -> numbers of videos and of events."""
+    splits = {name: annotations.split(name) for name in ("train", "validation", "test")}
+    return {name: (len(videos), sum(len(video.labels) for video in videos)) for name, videos in splits.items()}
+
+
+def write_visual_only(root):
+    """Write THUMOS14: ten training and two test videos of different frame rates, 40 snippets each."""
+    database = {f"video_validation_{i:07d}": entry(event(1, 2), subset="Validation") for i in range(10)}
+    database["video_test_0000001"] = entry(event(1, 3), subset="Test") | {"fps": 25.0}
+    database["video_test_0000002"] = entry(event(1, 3), subset="Test")
+    (root / "annotations").mkdir()
+    (root / "annotations" / "thumos14.json").write_text(json.dumps({"database": database}))
+    (root / "i3d_features").mkdir()
+    for number, video in enumerate(database):
+        np.save(root / "i3d_features" / f"{video}.npy", np.full((40, 6), number, np.float32))
+    return root
 
 
 def write_tiny(root, **changes):

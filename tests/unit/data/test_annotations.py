@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import numpy as np
@@ -154,6 +155,71 @@ def test_gaps_in_the_label_ids_need_a_stated_number_of_classes(tmp_path):
     assert names == ("dog barking", "class 1", "cat meowing", "class 3")
     with pytest.raises(UserError, match=r"unknown label_id 2 \('cat meowing'\), data.num_classes is 2"):
         read_annotations(path, num_classes=2)
+
+
+def unnumbered(*labels):
+    return entry(*(without("label_id", event(label=label)) for label in labels))
+
+
+def test_classes_without_numbers_are_numbered_alphabetically(tmp_path):
+    path = write_annotations(tmp_path, {"a": unnumbered("frog", "bird"), "b": unnumbered("Zebra", "bird")})
+    annotations = read_annotations(path)
+    assert annotations.class_names == ("Zebra", "bird", "frog")
+    assert [video.labels.tolist() for video in annotations.videos] == [[2, 1], [0, 1]]
+    with pytest.raises(UserError, match="has 3 classes, data.num_classes is 4: set that to null, or list all classes"):
+        read_annotations(path, num_classes=4)
+
+
+def test_a_list_of_classes_decides_their_numbers(tmp_path):
+    for events in (unnumbered("frog", "bird"), entry(event(label="frog", label_id=1), event(label="bird"))):
+        path = write_annotations(tmp_path, {"a": events})
+        annotations = read_annotations(path, class_names=["bird", "cow", "frog"])
+        assert annotations.class_names == ("bird", "cow", "frog")
+        assert annotations.videos[0].labels.tolist() == [2, 0]
+        with pytest.raises(UserError, match="video 'a': unknown class 'frog': data.class_names lists bird, cow"):
+            read_annotations(path, class_names=["bird", "cow"])
+
+
+def test_numbers_are_given_everywhere_or_nowhere(tmp_path):
+    path = write_annotations(tmp_path, {"a": entry(event()), "b": unnumbered("frog")})
+    with pytest.raises(UserError, match="video 'b': the key 'label_id' is missing"):
+        read_annotations(path)
+
+
+def test_frame_rates_are_read(tmp_path):
+    path = write_annotations(tmp_path, {"a": entry(event()) | {"fps": 25}, "b": entry(event())})
+    assert [video.fps for video in read_annotations(path).videos] == [25.0, None]
+    for wrong in (0, -1, "25", float("nan")):
+        path = write_annotations(tmp_path, {"a": entry(event()) | {"fps": wrong}})
+        with pytest.raises(UserError, match="video 'a': fps .* must be a positive number of frames per second"):
+            read_annotations(path)
+
+
+def test_a_packed_file_is_read(tmp_path):
+    packed = tmp_path / "a.json.gz"
+    packed.write_bytes(gzip.compress(write_annotations(tmp_path, {"a": entry(event())}).read_bytes()))
+    assert [video.video for video in read_annotations(packed).videos] == ["a"]
+    for damaged in (packed.read_bytes()[:-9], b"no gzip", packed.read_bytes()[:12] + b"x" * 40):
+        packed.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"a\.json\.gz: is not a whole gzip file"):
+            read_annotations(packed)
+
+
+def test_training_videos_are_held_out_by_their_ids(tmp_path):
+    def held_out(ids, share):
+        database = {video: entry(event()) for video in ids} | {"t": entry(event(), subset="test")}
+        annotations = read_annotations(write_annotations(tmp_path, database)).hold_out(share)
+        assert [video.video for video in annotations.videos] == list(database)
+        assert [video.video for video in annotations.split("test")] == ["t"]
+        return {video.video for video in annotations.split("validation")}
+
+    ids = [f"video {i}" for i in range(40)]
+    chosen = held_out(ids, 0.25)
+    assert len(chosen) == 10
+    assert held_out(ids[::-1], 0.25) == chosen
+    assert held_out(ids, 0.1) < chosen
+    assert len(held_out(ids, 0.001)) == 1
+    assert held_out([f"movie {i}" for i in range(40)], 0.25).isdisjoint(chosen)
 
 
 @st.composite

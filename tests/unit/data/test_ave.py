@@ -350,7 +350,7 @@ def test_the_yamls_name_the_arguments_and_their_defaults():
     assert config.pop("_target_") == "avel.data.ave.AVE"
     loader = {k: v for k, v in config.pop("loader").items() if k != "_target_"}
     assert (loader.pop("order"), loader.pop("drop_last")) == ("${protocol.order}", "${protocol.drop_last}")
-    assert LoaderOptions(**loader) == LoaderOptions(batch_size=64, eval_batch_size=64)
+    assert LoaderOptions(**loader) == LoaderOptions(batch_size=64, eval_batch_size=64, num_workers=2)
     assert config.pop("selection_split") == "${protocol.selection_split}"
     data = AVE(**config)
     assert vars(AVE(root=data.root)).keys() == vars(data).keys()

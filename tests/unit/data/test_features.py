@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from avel.data.features import FAMILIES, FeatureFolder, Shape, read_npy, read_npy_shape
+from avel.batch import TimeGrid
+from avel.data.features import FAMILIES, FeatureFamily, FeatureFolder, Shape, read_npy, read_npy_shape
 from avel.errors import UserError
 from tests.unit.data.files import write_features
 
@@ -133,3 +134,25 @@ def test_lengths_that_differ_too_much_are_counted(folder, recwarn):
         UserWarning, match=r"lengths differ in 2 of 4 videos \(first: 'v3', 100 and 60\); cut to the shorter"
     ):
         folder.check(["v1", "v2", "v3", "v4"], visual_dim=3, audio_dim=2)
+
+
+VISUAL_ONLY = FeatureFamily(
+    visual=(".npy",), audio=(), grid=TimeGrid(fps=30, stride=4, window=16), max_length=8, prefix="v_", native_fps=True
+)
+
+
+def test_a_family_may_be_visual_only_and_have_a_prefix(tmp_path):
+    folder = FeatureFolder(tmp_path, VISUAL_ONLY)
+    np.save(tmp_path / "v_a.npy", ones(5, 3))
+    visual, audio = folder.load("a")
+    assert (visual.shape, audio.shape) == ((5, 3), (5, 0))
+    assert folder.shape("a") == Shape(visual_length=5, audio_length=5, visual_dim=3, audio_dim=0)
+    folder.check(["a"], visual_dim=3, audio_dim=0)
+    with pytest.raises(UserError, match=r"1 of 2 videos lack feature files \(v_\*\.npy\): b"):
+        folder.require(["a", "b"])
+
+
+def test_frames_are_counted_at_the_rate_of_the_video_where_the_family_does_so():
+    assert VISUAL_ONLY.grid_at(25) == TimeGrid(fps=25, stride=4, window=16)
+    assert VISUAL_ONLY.grid_at(None).fps == 30
+    assert FAMILIES["one_peace"].grid_at(25).fps == 16

@@ -78,6 +78,20 @@ def test_an_event_shows_in_both_modalities():
         assert response[42:75].mean() > response[:36].mean() + 2
 
 
+@pytest.mark.parametrize(("shown", "own", "other"), [("seen", 0, 1), ("heard", 1, 0)])
+def test_events_may_be_only_seen_or_only_heard(shown, own, other):
+    planter = replace(PLANTER, shown=shown, difficulty=0)
+    video = annotation([(10, 20)], [3], duration=200.0)
+    responses = [
+        features @ signatures(PLANTER.class_names, name, 32, 0).T
+        for name, features in zip(("visual", "audio"), planter.features(video), strict=True)
+    ]
+    assert responses[own][42:75, 3].mean() > responses[own][:36, 3].mean() + 2
+    # elsewhere nothing of any class is in this modality, but much in the other one
+    assert abs(responses[own][80:]).max() < 6 < responses[other][80:].max()
+    assert responses[other][42:75, 3].mean() < 1
+
+
 def test_no_distractor_makes_an_event_that_nobody_annotated(videos):
     rng = np.random.default_rng(0)
     for video in videos:

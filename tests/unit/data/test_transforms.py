@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avel.batch import Sample, TimeGrid
-from avel.data.transforms import RandomCrop, keep_modality
+from avel.data.transforms import RandomCrop, keep_modality, resize
 from avel.errors import UserError
 
 
@@ -89,3 +89,49 @@ def test_the_other_modality_is_zeroed(modality, absent):
         features = getattr(original, name)
         assert torch.equal(getattr(kept, name), torch.zeros_like(features) if name in absent else features)
     assert torch.equal(kept.segments, original.segments)
+
+
+def test_events_may_reach_beyond_the_crop_by_half_a_window():
+    original = sample(100, [(-9, 120)])  # half a window is two snippets
+    for margin, reach in {"none": 0, "half_window": 2}.items():
+        cropped = RandomCrop(ratio=(0.5, 0.5), keep_ratio=0.1, margin=margin)(
+            original, max_length=200, random=Random(1)
+        )
+        assert cropped.segments.tolist() == [[-reach, 50 + reach]]
+    with pytest.raises(UserError, match=r"data\.crop\.margin=some: unknown, choose one of none, half_window"):
+        RandomCrop(margin="some")
+
+
+def test_events_may_be_clipped_to_the_features_first():
+    original = sample(100, [(90, 110), (97, 110), (10, 20)])
+    crop = RandomCrop(ratio=None, margin="half_window", clip_first=True)
+    clipped = crop(original, max_length=200, random=Random(0))
+    assert clipped.segments.tolist() == [[90, 102], [10, 20]]
+    assert clipped.labels.tolist() == [0, 2]
+    assert torch.equal(clipped.visual, original.visual)
+    assert RandomCrop(ratio=None)(original, max_length=200, random=Random(0)) is original
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.floats(1, 30), st.floats(1, 30))
+def test_resizing_divides_what_the_features_saw(length, size, stride, window):
+    grid = TimeGrid(fps=16, stride=stride, window=window)
+    features = torch.rand(length, 3)
+    visual, audio, resized = resize(features, features[:, :0], grid, size)
+    assert (visual.shape, audio.shape) == ((size, 3), (size, 0))
+    # the first snippet's window begins where it did, the last one's ends where it did
+    assert resized.window == resized.stride
+    assert size * resized.stride == pytest.approx((length - 1) * stride + window)
+    edges = torch.tensor([0.0, ((length - 1) * stride + window) / 16], dtype=torch.float64)
+    assert resized.to_snippets(edges).tolist() == pytest.approx([-0.5, size - 0.5], abs=1e-6)
+
+
+def test_resizing_is_linear_in_time():
+    ramp = torch.arange(8.0)[:, None]
+    grid = TimeGrid(fps=16, stride=8, window=8)
+    half, _, coarse = resize(ramp, ramp, grid, 4)
+    assert half.flatten().tolist() == [0.5, 2.5, 4.5, 6.5]
+    same, _, unchanged = resize(ramp, ramp, grid, 8)
+    assert torch.equal(same, ramp)
+    assert unchanged == grid
+    # the ramp's value is the place on the old grid: it means the same time on the new one
+    assert coarse.to_seconds(torch.arange(4.0)).tolist() == grid.to_seconds(half.flatten()).tolist()
