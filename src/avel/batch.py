@@ -82,6 +82,7 @@ class Batch:
         labels: (B, N) int64, `NO_EVENT` behind a video's last event.
         durations: (B,) float64 seconds.
         grids: the B time grids.
+        task: name of the task that all videos belong to, where a method has several.
     """
 
     videos: list[str]
@@ -92,6 +93,7 @@ class Batch:
     labels: Tensor
     durations: Tensor
     grids: list[TimeGrid]
+    task: str = ""
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -141,6 +143,7 @@ class Batch:
             labels=self.labels[row, :0],
             durations=self.durations[row],
             grids=[self.grids[i] for i in rows],
+            task=self.task,
         )
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:

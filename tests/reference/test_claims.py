@@ -12,7 +12,7 @@ METHODS = {
     "segment": {"AV_att", "W-AV-att", "DMRN", "CMRAN-full", "CMRAN-weak", "PSP-full", "PSP-weak"},
     "matching": {"AVDLN-CMM"},
 }
-PREFIXES = ("unav", "ccnet", "actionformer", "dense-")
+PREFIXES = ("unav", "ccnet", "actionformer", "uniav", "dense-")
 """Folders of the kind "dense" that belong to methods of this package."""
 
 
@@ -23,6 +23,8 @@ def claimed(case: Case) -> bool:
         return "history" in case.expected or "out.cls_logits" in case.tensors
     if case.method == "ActionFormer":
         return {"eval.logits.l0", "train.call1.final_loss", "steps.losses"} <= case.tensors.keys()
+    if case.method == "UniAV":
+        return all(f"train.{task}.call1.final_loss" in case.tensors for task in case.config["tasks"])
     raw_nms = any(name.endswith(".in.segments") for name in case.tensors)
     labels = any(name.endswith(".gt_cls_labels") for name in case.tensors)
     return case.method == "dense-common" and (labels or raw_nms or "in.cls_logits" in case.tensors)

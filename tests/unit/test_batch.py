@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -53,6 +55,12 @@ def test_windows_cut_features_and_masks(batch):
     assert torch.equal(windows.visual[1, :4], batch.visual[0, 5:])
     assert windows.lengths.tolist() == [6, 4, 2]
     assert windows.labels.shape == (3, 0)
+
+
+def test_the_task_of_a_batch_is_kept(batch):
+    assert batch.task == ""
+    named = replace(batch, task="sounds")
+    assert {named.pad_to(12).task, named.windows([0], [0], 6).task, named.to("meta").task} == {"sounds"}
 
 
 def test_to_moves_tensors_and_keeps_the_rest(batch):

@@ -13,8 +13,8 @@ from torch import Tensor
 
 Table = list[tuple[str, str]]
 
-OURS_ALONE = {"criterion.normalizer", "similarity_targets._extra_state"}
-"""What released checkpoints do not hold: their code loses the state of its losses on resume."""
+OURS_ALONE = re.compile(r"criterion\.(\w+\.)?normalizer|similarity_targets\._extra_state|classify\.prompts_\w+")
+"""What released checkpoints do not hold: their code loses the state of its losses on resume, and prompts lie apart."""
 
 BLOCK: Table = [
     (r"\.ln11\.", ".norm_kv."),
@@ -101,6 +101,19 @@ ACTIONFORMER: Table = [
 ]
 
 
+UNIAV: Table = [
+    (r"\.ln2_(\w+)\.", r".norm_mlp.\1."),
+    (r"\.mlp_(\w+)\.0\.", r".mlp.\1.0."),
+    (r"\.mlp_(\w+)\.3\.", r".mlp.\1.2."),
+    (r"\.(TAL|TASK1)\.", ".activitynet13."),  # tasks are called by the data sets that they were trained on
+    (r"\.(AVEL|TASK2)\.", ".unav100."),
+    (r"\.(SED|TASK3)\.", ".desed."),
+    (r"^(module\.)?cls_head\.clip_proj\.", "classify.text."),
+    (r"^(module\.)?cls_head\.vis_proj\.", "classify.visual."),
+    *UNAV,
+]
+
+
 def rename(name: str, table: Table) -> str:
     """Translate one released parameter name; `{n+1}` in a replacement counts one up."""
     for pattern, replacement in table:
@@ -146,7 +159,7 @@ def convert(
         if target in state:
             raise KeyError(f"released tensor {name} is the second one for {target}")
         state[target] = tensor.reshape(shape)
-    missing = ours.keys() - state.keys() - OURS_ALONE
+    missing = {name for name in ours.keys() - state.keys() if not OURS_ALONE.fullmatch(name)}
     if missing and not partial:
         raise KeyError(f"the released tensors lack {len(missing)} of ours, such as {min(missing)}")
     return state

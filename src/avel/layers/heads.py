@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from avel.errors import UserError
+from avel.layers.experts import expert, per_task
 from avel.layers.masked import MaskedConv1d
 from avel.layers.pyramid import ConvStack
 
@@ -84,21 +87,42 @@ class RegressionHead(nn.Module):
 
     Args:
         in_dim: channels of the pyramid.
-        num_classes: classes C.
+        num_classes: classes C; or, where several tasks have an output layer each, the classes of every task, None for
+            one that is class-agnostic, whatever `config.class_aware` says.
         levels: pyramid levels, each with its own learned scale.
         config: sizes.
     """
 
-    def __init__(self, in_dim: int, num_classes: int, levels: int, config: HeadConfig) -> None:
+    def __init__(
+        self, in_dim: int, num_classes: int | Mapping[str, int | None], levels: int, config: HeadConfig
+    ) -> None:
         super().__init__()
         dims = [in_dim] + [config.dim] * (config.layers - 1)
-        self.shape = (num_classes, 2) if config.class_aware else (2,)
+        tasks: tuple[str, ...] = ()
+        if isinstance(num_classes, Mapping):
+            tasks = tuple(num_classes)
+        else:
+            num_classes = {"": num_classes if config.class_aware else None}
+        self.shapes: dict[str, tuple[int, ...]] = {
+            task: (2,) if count is None else (count, 2) for task, count in num_classes.items()
+        }
         self.hidden = ConvStack(dims, config.kernel_size, norm=config.norm)
-        self.out = MaskedConv1d(dims[-1], math.prod(self.shape), config.kernel_size)
+        self.out = per_task(
+            tasks, lambda task: MaskedConv1d(dims[-1], math.prod(self.shapes[task]), config.kernel_size)
+        )
         self.scales = nn.ModuleList(Scale() for _ in range(levels))
 
-    def forward(self, features: list[Tensor], masks: list[Tensor]) -> Tensor:
+    def forward(self, features: list[Tensor], masks: list[Tensor], task: str = "") -> Tensor:
         """Return offsets >= 0, (B, P, C, 2) class-aware or (B, P, 2); 0 at padded points."""
-        levels = zip(features, masks, self.scales, strict=True)
-        offsets = [scale(self.out(self.hidden(x, m), m)).relu() for x, m, scale in levels]
-        return torch.cat(offsets, dim=1).unflatten(2, self.shape)
+        levels, out = zip(features, masks, self.scales, strict=True), expert(self.out, task)
+        offsets = [scale(out(self.hidden(x, m), m)).relu() for x, m, scale in levels]
+        return torch.cat(offsets, dim=1).unflatten(2, self.shapes[task])
+
+    @torch.no_grad()
+    def replace_classes(self, task: str, like: Tensor) -> None:
+        """Let a class-aware task regress other classes: class i as its present class `like[i]`, (C',) int64."""
+        conv = cast(MaskedConv1d, expert(self.out, task)).conv
+        weight, bias = (parameter.unflatten(0, (-1, 2))[like].flatten(0, 1) for parameter in conv.parameters())
+        conv.weight, conv.bias = nn.Parameter(weight), nn.Parameter(bias)
+        conv.out_channels = len(bias)
+        self.shapes[task] = (len(like), 2)

@@ -16,7 +16,7 @@ def sinusoids(length: int, dim: int) -> Tensor:
 
 
 class SinusoidalPosition(nn.Module):
-    """Adds positions to the valid steps; sequences longer than the table see it stretched to their length.
+    """Adds positions to the valid steps; sequences longer than the table see all of it, stretched to their length.
 
     Args:
         dim: channels D.
@@ -29,10 +29,10 @@ class SinusoidalPosition(nn.Module):
         super().__init__()
         self.register_buffer("table", sinusoids(max_length, dim) / dim**0.5, persistent=False)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Add positions to (N, T, D) where `mask` (N, T) is True."""
+    def forward(self, x: Tensor, mask: Tensor, *, whole_table: bool = False) -> Tensor:
+        """Add positions to (N, T, D) where `mask` (N, T) is True; a `whole_table` is compressed where T is shorter."""
         length = x.shape[1]
-        if length <= len(self.table):
+        if length <= len(self.table) and not whole_table:
             table = self.table[:length]
         else:
             table = F.interpolate(self.table.T[None], size=length, mode="linear")[0].T

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -77,24 +77,26 @@ class ModalityStem(nn.Module):
         in_dim: width of the features.
         max_length: longest sequence seen in training.
         config: sizes.
+        tasks: see `AttentionBlock`.
     """
 
-    def __init__(self, in_dim: int, max_length: int, config: PyramidConfig) -> None:
+    def __init__(self, in_dim: int, max_length: int, config: PyramidConfig, tasks: Sequence[str] = ()) -> None:
         super().__init__()
         dims = [in_dim] + [config.dim] * config.embedding_layers
         self.embedding = ConvStack(dims, config.kernel_size, norm=config.norm)
         self.position = SinusoidalPosition(config.dim, max_length) if config.positions else None
         self.blocks = nn.ModuleList(
-            AttentionBlock(config.dim, config.heads, residual=config.residual) for _ in range(config.stem_layers)
+            AttentionBlock(config.dim, config.heads, residual=config.residual, tasks=tasks)
+            for _ in range(config.stem_layers)
         )
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Embed (N, T, in_dim) to (N, T, E)."""
+    def forward(self, x: Tensor, mask: Tensor, task: str = "", *, whole_table: bool = False) -> Tensor:
+        """Embed (N, T, in_dim) to (N, T, E); see `SinusoidalPosition` for `whole_table`."""
         x = self.embedding(x, mask)
         if self.position is not None:
-            x = self.position(x, mask)
+            x = self.position(x, mask, whole_table=whole_table)
         for block in self.blocks:
-            x = block(x, x, mask)
+            x = block(x, x, mask, task)
         return x
 
 
@@ -110,6 +112,7 @@ class AudioVisualPyramid(nn.Module):
         config: sizes.
         gate: builds the gate of one modality and level from its stride (CCNet); a gate maps the modality's previous
             features (N, T, E), and their mask (N, T), to (N, T / stride, 1) and amplifies the OTHER modality.
+        tasks: see `AttentionBlock`.
     """
 
     def __init__(
@@ -119,36 +122,44 @@ class AudioVisualPyramid(nn.Module):
         max_length: int,
         config: PyramidConfig,
         gate: Callable[[int], nn.Module] | None = None,
+        tasks: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.strides = [1] + [2] * (config.levels - 1)
-        self.visual_stem = ModalityStem(visual_dim, max_length, config)
-        self.audio_stem = ModalityStem(audio_dim, max_length, config)
+        self.visual_stem = ModalityStem(visual_dim, max_length, config, tasks)
+        self.audio_stem = ModalityStem(audio_dim, max_length, config, tasks)
 
         def level(stride: int) -> AttentionBlock:
-            return AttentionBlock(config.dim, config.heads, stride=stride, residual=config.residual)
+            return AttentionBlock(config.dim, config.heads, stride=stride, residual=config.residual, tasks=tasks)
 
         self.visual_levels = nn.ModuleList(level(stride) for stride in self.strides)
         self.audio_levels = nn.ModuleList(level(stride) for stride in self.strides)
         self.visual_gates = nn.ModuleList(gate(stride) for stride in self.strides) if gate else None
         self.audio_gates = nn.ModuleList(gate(stride) for stride in self.strides) if gate else None
 
-    def forward(self, visual: Tensor, audio: Tensor, mask: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(
+        self, visual: Tensor, audio: Tensor, mask: Tensor, task: str = "", *, whole_table: bool = False
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Build the pyramid.
 
         Args:
             visual: (N, T, visual_dim); T is a multiple of 2^(levels - 1).
             audio: (N, T, audio_dim).
             mask: (N, T).
+            task: whose experts are asked, where there are `tasks`.
+            whole_table: see `SinusoidalPosition`.
 
         Returns:
             Per level l, fine to coarse: features (N, T / 2^l, 2 E), visual channels first; and masks (N, T / 2^l).
         """
-        visual, audio = self.visual_stem(visual, mask), self.audio_stem(audio, mask)
+        visual, audio = (
+            stem(x, mask, task, whole_table=whole_table)
+            for stem, x in ((self.visual_stem, visual), (self.audio_stem, audio))
+        )
         features, masks = [], []
         for level, stride in enumerate(self.strides):
-            next_visual = self.visual_levels[level](visual, audio, mask)
-            next_audio = self.audio_levels[level](audio, visual, mask)
+            next_visual = self.visual_levels[level](visual, audio, mask, task)
+            next_audio = self.audio_levels[level](audio, visual, mask, task)
             if self.visual_gates is not None and self.audio_gates is not None:
                 next_visual = next_visual * (1 + self.audio_gates[level](audio, mask))
                 next_audio = next_audio * (1 + self.visual_gates[level](visual, mask))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from avel.layers.attention import MaskedAttention
 from avel.layers.drop import NO_DROP, Residual, residual_drop
+from avel.layers.experts import expert, per_task
 from avel.layers.masked import downsample, max_pool
 
 
@@ -24,6 +27,8 @@ class AttentionBlock(nn.Module):
         window: see `MaskedAttention`.
         relative_positions: see `MaskedAttention`.
         tied_norms: one LayerNorm for both inputs, as in ActionFormer.
+        tasks: tasks that have a LayerNorm and an MLP of their own each, behind the attention that they share (UniAV,
+            arXiv 2404.03179); by default all tasks share these, too.
     """
 
     def __init__(
@@ -38,25 +43,30 @@ class AttentionBlock(nn.Module):
         window: int | None = None,
         relative_positions: bool = False,
         tied_norms: bool = False,
+        tasks: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.stride = stride
-        self.norm_kv, self.norm_mlp = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.norm_kv, self.norm_mlp = nn.LayerNorm(dim), per_task(tasks, lambda _: nn.LayerNorm(dim))
         self.norm_query = None if tied_norms else nn.LayerNorm(dim)
         self.attention = MaskedAttention(
             dim, heads, stride=stride, mask_keys=mask_keys, window=window, relative_positions=relative_positions
         )
-        hidden = hidden or 4 * dim
-        widen, narrow = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
-        nn.init.zeros_(widen.bias)
-        nn.init.zeros_(narrow.bias)
-        self.mlp = nn.Sequential(widen, nn.GELU(), narrow)
+        self.mlp = per_task(tasks, lambda _: _mlp(dim, hidden or 4 * dim))
         self.drop_attention = residual_drop(dim, residual)
         self.drop_mlp = residual_drop(dim, residual)
 
-    def forward(self, kv: Tensor, query: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, kv: Tensor, query: Tensor, mask: Tensor, task: str = "") -> Tensor:
         """Refine `kv` (N, T, D) by what `query` (N, T, D) asks; mask (N, T) or (N, 1). Returns (N, T / stride, D)."""
+        norm, mlp = expert(self.norm_mlp, task), expert(self.mlp, task)
         attended = self.attention(self.norm_kv(kv), (self.norm_query or self.norm_kv)(query), mask)
         valid = downsample(mask, self.stride)[..., None]
         x = max_pool(kv, self.stride) * valid + self.drop_attention(attended)
-        return x + self.drop_mlp(self.mlp(self.norm_mlp(x)) * valid)
+        return x + self.drop_mlp(mlp(norm(x)) * valid)
+
+
+def _mlp(dim: int, hidden: int) -> nn.Sequential:
+    widen, narrow = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
+    nn.init.zeros_(widen.bias)
+    nn.init.zeros_(narrow.bias)
+    return nn.Sequential(widen, nn.GELU(), narrow)

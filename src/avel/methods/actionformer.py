@@ -16,6 +16,7 @@ from avel.layers.neck import FeaturePyramidNeck, IdentityNeck, NeckConfig
 from avel.layers.single_stream import SingleStreamConfig, SingleStreamPyramid
 from avel.losses.dense import DenseLossConfig
 from avel.tasks.dense import DenseLocalizer, LongVideos
+from avel.tasks.dense_task import DenseTask
 from avel.training.optim import OptimizerRecipe
 
 Streams = Literal["visual", "concat", "projected"]
@@ -71,14 +72,11 @@ class ActionFormer(DenseLocalizer):
     ) -> None:
         pyramid, neck = pyramid or SingleStreamConfig(), neck or NeckConfig()
         head = head or HeadConfig(class_aware=False)
+        loss, decoder = loss or DenseLossConfig(), decoder or DenseDecoder()
         super().__init__(
-            num_classes,
-            max_length,
+            DenseTask(num_classes, max_length, head.class_aware, loss, decoder),
             pyramid.levels,
-            head.class_aware,
             optimizer,
-            loss,
-            decoder,
             first_level=neck.first_level,
             ranges=neck.ranges,
             long_videos=long_videos,

@@ -21,6 +21,7 @@ from avel.layers.pyramid import AudioVisualPyramid, PyramidConfig
 from avel.layers.transformer import AttentionBlock
 from avel.losses.dense import DenseLossConfig
 from avel.tasks.dense import DenseLocalizer
+from avel.tasks.dense_task import DenseTask
 from avel.training.optim import OptimizerRecipe
 
 GateMask = Literal["valid_keys", "released"]
@@ -194,7 +195,9 @@ class CCNet(DenseLocalizer):
         decoder: DenseDecoder | None = None,
     ) -> None:
         pyramid, head = pyramid or PyramidConfig(), head or HeadConfig()
-        super().__init__(num_classes, max_length, pyramid.levels, head.class_aware, optimizer, loss, decoder)
+        loss, decoder = loss or DenseLossConfig(), decoder or DenseDecoder()
+        task = DenseTask(num_classes, max_length, head.class_aware, loss, decoder)
+        super().__init__(task, pyramid.levels, optimizer)
         self.save_hyperparameters(logger=False)
         width = 2 * pyramid.dim
         gate = partial(TemporalConsistencyGate, pyramid.dim, pyramid.heads, mask=gate_mask)

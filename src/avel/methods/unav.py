@@ -11,6 +11,7 @@ from avel.layers.heads import ClassificationHead, HeadConfig, RegressionHead
 from avel.layers.pyramid import AudioVisualPyramid, PyramidConfig
 from avel.losses.dense import DenseLossConfig
 from avel.tasks.dense import DenseLocalizer
+from avel.tasks.dense_task import DenseTask
 from avel.training.optim import OptimizerRecipe
 
 
@@ -56,7 +57,9 @@ class UnAV(DenseLocalizer):
         decoder: DenseDecoder | None = None,
     ) -> None:
         pyramid, head = pyramid or PyramidConfig(), head or HeadConfig()
-        super().__init__(num_classes, max_length, pyramid.levels, head.class_aware, optimizer, loss, decoder)
+        loss, decoder = loss or DenseLossConfig(), decoder or DenseDecoder()
+        task = DenseTask(num_classes, max_length, head.class_aware, loss, decoder)
+        super().__init__(task, pyramid.levels, optimizer)
         self.save_hyperparameters(logger=False)
         width = 2 * pyramid.dim
         self.pyramid = AudioVisualPyramid(visual_dim, audio_dim, max_length, pyramid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import torch
@@ -13,14 +14,16 @@ from torch import Tensor
 from avel.batch import Batch, DensePrediction
 from avel.data.class_scores import read_class_scores
 from avel.decoding.class_scores import VideoClasses
-from avel.decoding.dense import Candidates, DenseDecoder, Detections, merge_windows
+from avel.decoding.dense import Candidates, Detections, merge_windows
 from avel.errors import UserError, check_choice
-from avel.losses.dense import DenseCriterion, DenseLossConfig, DenseLosses
+from avel.layers.experts import expert, per_task
+from avel.losses.dense import DenseCriterion, DenseLosses
 from avel.segments.points import Points, Ranges, default_ranges, pyramid_points
 from avel.segments.targets import assign_targets
 from avel.segments.windows import window_starts
 from avel.tasks.base import Localizer
 from avel.tasks.baselines import dense_baselines
+from avel.tasks.dense_task import DenseTask
 from avel.tasks.evaluation import DenseData, DenseEvaluation
 from avel.training.optim import OptimizerRecipe, build_optimizer
 from avel.training.schedulers import warmup_cosine
@@ -31,17 +34,16 @@ LongVideos = Literal["windows", "whole"]
 class DenseLocalizer(Localizer, ABC):
     """Trains, evaluates and predicts with a network that classifies and regresses every point of a temporal pyramid.
 
-    A method inherits from this class, builds its network and implements `forward` and `padded_length`.
+    A method inherits from this class, builds its network and implements `forward` and `padded_length`. Most methods
+    have one task and take every batch for it. A method of several tasks treats a batch by the settings of its
+    `Batch.task`; each of its tasks has a loss normalizer of its own. `self.num_classes` is the network's C (of all
+    tasks together), which is 1 where the decoder takes classes from elsewhere (`DenseDecoder.class_scores`), and
+    `self.max_length` that of the longest task.
 
     Args:
-        num_classes: classes of the data; the network's C is `self.num_classes`, which is 1 where the decoder takes
-            classes from elsewhere (`DenseDecoder.class_scores`).
-        max_length: snippets that the network is trained on.
+        tasks: the settings of the task, or of several tasks by name.
         levels: pyramid levels; the coarsest has stride 2**(levels - 1).
-        class_aware: whether offsets are regressed per class.
         optimizer: learning rate, its schedule, weight decay and clipping.
-        loss: weights and normalization of the losses.
-        decoder: thresholds and suppression that turn scores into events.
         first_level: finest level that has points; its stride is 2**first_level.
         ranges: regression range in snippets of each level that has points, None for `default_ranges`.
         long_videos: how videos longer than `max_length` are localized: in overlapping "windows", or each as a "whole",
@@ -56,13 +58,9 @@ class DenseLocalizer(Localizer, ABC):
 
     def __init__(
         self,
-        num_classes: int,
-        max_length: int,
+        tasks: DenseTask | Mapping[str, DenseTask],
         levels: int,
-        class_aware: bool,
         optimizer: OptimizerRecipe | None,
-        loss: DenseLossConfig | None,
-        decoder: DenseDecoder | None,
         *,
         first_level: int = 0,
         ranges: Ranges | None = None,
@@ -70,15 +68,20 @@ class DenseLocalizer(Localizer, ABC):
     ) -> None:
         super().__init__(optimizer or OptimizerRecipe())
         check_choice("method.long_videos", long_videos, get_args(LongVideos))
-        self.decoder = decoder or DenseDecoder()
-        self.num_classes = 1 if self.decoder.class_scores else num_classes
-        self.max_length, self.class_aware, self.long_videos = max_length, class_aware, long_videos
+        names = () if isinstance(tasks, DenseTask) else tuple(tasks)
+        self.tasks = {"": tasks} if isinstance(tasks, DenseTask) else dict(tasks)
+        if not self.tasks:
+            raise UserError("method.tasks is empty: give at least one task")
+        self.num_classes = sum(task.outputs for task in self.tasks.values())
+        self.max_length = max(task.max_length for task in self.tasks.values())
+        self.long_videos = long_videos
         self.first_stride = 2**first_level
         self.stride = 2 ** (levels - 1)
-        if max_length % self.stride:
-            raise UserError(
-                f"max_length={max_length}: {levels} pyramid levels need a multiple of {self.stride} (data.max_length)"
-            )
+        for length in (task.max_length for task in self.tasks.values()):
+            if length % self.stride:
+                raise UserError(
+                    f"max_length={length}: {levels} pyramid levels need a multiple of {self.stride} (data.max_length)"
+                )
         remaining = levels - first_level
         if not 0 < remaining <= levels:
             raise UserError(f"first_level={first_level}: there are {levels} pyramid levels, the finest is 0")
@@ -87,7 +90,7 @@ class DenseLocalizer(Localizer, ABC):
         )
         if len(self.ranges) != remaining:
             raise UserError(f"{len(self.ranges)} regression ranges for {remaining} pyramid levels: give one for each")
-        self.criterion = DenseCriterion(loss or DenseLossConfig())
+        self.criterion = per_task(names, lambda name: DenseCriterion(self.tasks[name].loss))
 
     @abstractmethod
     def forward(self, batch: Batch) -> DensePrediction:
@@ -97,21 +100,42 @@ class DenseLocalizer(Localizer, ABC):
     def padded_length(self, longest: int) -> int:
         """Admissible length of the time axis for a batch whose longest video has that many snippets."""
 
+    def padded(self, batch: Batch) -> Batch:
+        """Pad a batch to an admissible length."""
+        return batch.pad_to(self.padded_length(batch.mask.shape[1]))
+
+    def task_of(self, batch: Batch) -> str:
+        """Name of the task that a batch belongs to; a method of one task takes every batch for it.
+
+        Raises:
+            UserError: the method has several tasks, but none of that name.
+        """
+        if len(self.tasks) == 1:
+            return next(iter(self.tasks))
+        if batch.task not in self.tasks:
+            raise UserError(
+                f"the data belong to the task {batch.task!r}, but method.tasks has {', '.join(self.tasks)}: name tasks"
+                " alike in data and method"
+            )
+        return batch.task
+
     # Training
 
     def losses(self, batch: Batch) -> DenseLosses:
-        """Forward a batch of at most `max_length` snippets and compare it with its events."""
-        batch = batch.pad_to(self.padded_length(batch.mask.shape[1]))
+        """Forward a batch of at most the task's `max_length` snippets and compare it with its events."""
+        batch, name = self.padded(batch), self.task_of(batch)
+        task = self.tasks[name]
         targets = assign_targets(
             self._points(batch),
             batch.segments,
-            batch.labels.clamp(max=0) if self.decoder.class_scores else batch.labels,
-            num_classes=self.num_classes,
-            class_aware=self.class_aware,
-            same_class=self.criterion.config.same_class,
-            centre_radius=self.criterion.config.centre_radius,
+            batch.labels.clamp(max=0) if task.decoder.class_scores else batch.labels,
+            num_classes=task.outputs,
+            class_aware=task.class_aware,
+            same_class=task.loss.same_class,
+            centre_radius=task.loss.centre_radius,
         )
-        return self.criterion(self(batch), targets)
+        losses: DenseLosses = expert(self.criterion, name)(self(batch), targets)
+        return losses
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch and log its parts."""
@@ -135,34 +159,37 @@ class DenseLocalizer(Localizer, ABC):
     def localize(self, batch: Batch) -> list[Detections]:
         """Find the events of B videos of any length, in seconds.
 
-        With `long_videos="windows"` videos longer than `max_length` are seen in windows that overlap by half, at most B
-        at a time; their candidates are merged (see `merge_windows`) before suppression runs over the whole video. With
-        "whole" each video of a batch that holds a longer one is seen alone: what depends on the length of the batch,
-        such as stretched positions, then depends on no other video.
+        With `long_videos="windows"` videos longer than the task's `max_length` are seen in windows that overlap by
+        half, at most B at a time; their candidates are merged (see `merge_windows`) before suppression runs over the
+        whole video. With "whole" each video of a batch that holds a longer one is seen alone: what depends on the
+        length of the batch, such as stretched positions, then depends on no other video.
         """
-        if batch.mask.shape[1] <= self.max_length:
+        task = self.tasks[self.task_of(batch)]
+        if batch.mask.shape[1] <= task.max_length:
             candidates = self._candidates(batch)
+        elif self.long_videos == "windows":
+            candidates = self._in_windows(batch, task.max_length)
         else:
-            candidates = self._in_windows(batch) if self.long_videos == "windows" else self._one_by_one(batch)
-        return self.decoder.detect(candidates, batch.durations, batch.grids)
+            candidates = self._one_by_one(batch)
+        return task.decoder.detect(candidates, batch.durations, batch.grids)
 
-    def _in_windows(self, batch: Batch) -> Candidates:
-        starts = [window_starts(length, self.max_length, self.max_length // 2) for length in batch.lengths.tolist()]
+    def _in_windows(self, batch: Batch, size: int) -> Candidates:
+        starts = [window_starts(length, size, size // 2) for length in batch.lengths.tolist()]
         rows = [row for row, of_row in enumerate(starts) for _ in of_row]
         flat = [start for of_row in starts for start in of_row]
         parts = [
-            self._candidates(batch.windows(rows[i : i + len(batch)], flat[i : i + len(batch)], self.max_length))
+            self._candidates(batch.windows(rows[i : i + len(batch)], flat[i : i + len(batch)], size))
             for i in range(0, len(rows), len(batch))
         ]
-        return merge_windows(parts, starts, self.max_length)
+        return merge_windows(parts, starts, size)
 
     def _one_by_one(self, batch: Batch) -> Candidates:
         lengths = enumerate(batch.lengths.tolist())
         return Candidates.stack([self._candidates(batch.windows([row], [0], length)) for row, length in lengths])
 
     def _candidates(self, batch: Batch) -> Candidates:
-        batch = batch.pad_to(self.padded_length(batch.mask.shape[1]))
-        return self.decoder.candidates(self(batch), self._points(batch))
+        batch = self.padded(batch)
+        return self.tasks[self.task_of(batch)].decoder.candidates(self(batch), self._points(batch))
 
     def _points(self, batch: Batch) -> Points:
         return pyramid_points(batch.mask.shape[1], self.ranges, batch.mask.device, self.first_stride)
@@ -171,7 +198,8 @@ class DenseLocalizer(Localizer, ABC):
 
     def new_evaluation(self, data: DenseData, split: str | None) -> DenseEvaluation:
         """Begin an evaluation of a split; None only collects detections."""
-        path, top_k = self.decoder.class_scores, self.decoder.top_classes
+        decoder = next(iter(self.tasks.values())).decoder
+        path, top_k = decoder.class_scores, decoder.top_classes
         video_classes = VideoClasses(read_class_scores(path, data.class_names), top_k) if path else None
         return DenseEvaluation(data, split, self.device, video_classes)
 

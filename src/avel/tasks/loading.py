@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import torch
 from lightning import LightningModule
@@ -20,11 +20,14 @@ METHODS = "avel.methods."
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn the dataclasses among a constructor's arguments into dictionaries."""
-    return {
-        name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-        for name, value in arguments.items()
-    }
+    """Turn the dataclasses among a constructor's arguments, and in mappings among these, into dictionaries."""
+    return {name: _plain(value) for name, value in arguments.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return plain_arguments(value)
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def load_method(path: str | Path) -> LightningModule:
@@ -45,10 +48,7 @@ def load_method(path: str | Path) -> LightningModule:
         raise UserError(f"{path} cannot be opened as a checkpoint: {error}") from None
     method_class = _class_of(str(path), str(checkpoint.get("method", "")))
     hints = get_type_hints(method_class.__init__)
-    arguments = {
-        name: _dataclass_in(hints[name])(**value) if isinstance(value, dict) else value
-        for name, value in checkpoint["hyper_parameters"].items()
-    }
+    arguments = {name: _restored(value, hints[name]) for name, value in checkpoint["hyper_parameters"].items()}
     method: LightningModule = method_class(**arguments)
     method.load_state_dict(checkpoint["state_dict"])
     return method.eval()
@@ -64,6 +64,13 @@ def _class_of(path: str, name: str) -> type[LightningModule]:
     raise UserError(f"{path} names no method of avel (key `method` is {name!r}): was it written by a run of avel?")
 
 
-def _dataclass_in(hint: Any) -> Any:
-    """The dataclass in a type hint such as `PyramidConfig | None`."""
-    return next(kind for kind in (hint, *get_args(hint)) if is_dataclass(kind))
+def _restored(value: Any, hint: Any) -> Any:
+    """Make dataclasses of dictionaries again, as hints like `HeadConfig | None` and `Mapping[str, DenseTask]` say."""
+    if not isinstance(value, dict):
+        return value
+    if is_dataclass(hint):
+        kind, hints = cast(Any, hint), get_type_hints(hint)
+        return kind(**{name: _restored(item, hints[name]) for name, item in value.items()})
+    if get_origin(hint) is Mapping:
+        return {name: _restored(item, get_args(hint)[1]) for name, item in value.items()}
+    return _restored(value, next(kind for kind in get_args(hint) if kind is not type(None)))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from torch import nn
 from torch.optim import Adam, AdamW
@@ -23,6 +23,7 @@ class OptimizerRecipe:
         warmup_epochs: epochs of linear warm-up, part of the trainer's epochs.
         min_lr: learning rate at the end of the cosine.
         clip_norm: largest global L2 norm of the gradient.
+        lr_of: learning rates of their own, by the beginning of parameters' names, e.g. "classify.text".
     """
 
     lr: float = 1e-4
@@ -32,10 +33,13 @@ class OptimizerRecipe:
     warmup_epochs: int = 5
     min_lr: float = 1e-8
     clip_norm: float = 1.0
+    lr_of: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("lr", "weight_decay", "eps", "warmup_epochs", "min_lr", "clip_norm"):
-            if not isinstance(value := getattr(self, name), int | float) or value < 0:
+        names = ("lr", "weight_decay", "eps", "warmup_epochs", "min_lr", "clip_norm")
+        values = {name: getattr(self, name) for name in names}
+        for name, value in (values | {f"lr_of.{name}": lr for name, lr in self.lr_of.items()}).items():
+            if not isinstance(value, int | float) or value < 0:
                 raise UserError(f"method.optimizer.{name}={value}: give a number from 0 on")
 
 
@@ -87,11 +91,22 @@ def decay_groups(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Paramet
 
 
 def build_optimizer(module: nn.Module, recipe: OptimizerRecipe) -> AdamW:
-    """Return AdamW (Loshchilov & Hutter, ICLR 2019): group 0 decays, group 1 does not (`decay_groups`)."""
-    decaying, other = decay_groups(module)
+    """Return AdamW (Loshchilov & Hutter, ICLR 2019).
+
+    Group 0 decays, group 1 does not (`decay_groups`); so do two more groups for each further learning rate.
+
+    Raises:
+        UserError: `recipe.lr_of` names no parameter.
+    """
+    named = dict(module.named_parameters())
+    for prefix in recipe.lr_of:
+        if not any(name.startswith(prefix) for name in named):
+            raise UserError(f"method.optimizer.lr_of: no parameter's name begins with {prefix!r}")
+    own = {id(p): lr for prefix, lr in recipe.lr_of.items() for name, p in named.items() if name.startswith(prefix)}
     groups = [
-        {"params": decaying, "weight_decay": recipe.weight_decay},
-        {"params": other, "weight_decay": 0.0},
+        {"params": [p for p in parameters if own.get(id(p), recipe.lr) == lr], "weight_decay": decay, "lr": lr}
+        for lr in dict.fromkeys((recipe.lr, *recipe.lr_of.values()))
+        for parameters, decay in zip(decay_groups(module), (recipe.weight_decay, 0.0), strict=True)
     ]
     return AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps)
 

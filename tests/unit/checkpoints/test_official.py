@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from avel.checkpoints.official import ACTIONFORMER, CCNET, UNAV, convert, rename
+from avel.checkpoints.official import ACTIONFORMER, CCNET, UNAV, UNIAV, convert, rename
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,10 @@ from avel.checkpoints.official import ACTIONFORMER, CCNET, UNAV, convert, rename
         (ACTIONFORMER, "backbone.branch.4.ln1.weight", "pyramid.levels.4.block.norm_kv.weight"),
         (ACTIONFORMER, "backbone.branch.1.downsample.conv.bias", "pyramid.levels.1.skip.conv.bias"),
         (ACTIONFORMER, "neck.lateral_convs.2.conv.weight", "neck.laterals.2.conv.weight"),
+        (UNIAV, "module.cls_head.clip_proj.bias", "classify.text.bias"),
+        (UNIAV, "backbone.cross_att_Av.0.mlp_SED.3.weight", "pyramid.audio_levels.1.mlp.desed.2.weight"),
+        (UNIAV, "backbone.self_att_V.1.ln2_TAL.bias", "pyramid.visual_stem.blocks.1.norm_mlp.activitynet13.bias"),
+        (UNIAV, "reg_head.offset_head.TASK2.conv.bias", "regress.out.unav100.conv.bias"),
         (CCNET, "MTGC_block.feature_tem_block.5.bias", "collaboration.levels.5.to_classes.bias"),
         (CCNET, "reg_head.scale.1.scale", "regress.scales.1.scale"),
     ],

@@ -108,6 +108,42 @@ def test_tied_norms_are_one_norm_for_both_inputs():
     assert_close(tied(x, x, mask), free(x, x, mask))
 
 
+def test_experts_share_attention_and_nothing_behind_it():
+    tasks = ("actions", "sounds")
+    block, plain = AttentionBlock(4, 2, tasks=tasks), AttentionBlock(4, 2)
+    x, mask = torch.randn(1, 5, 4), mask_of(5, size=5)
+    for task in tasks:
+        own = {name.replace(f".{task}", ""): tensor for name, tensor in block.state_dict().items()}
+        plain.load_state_dict({name: own[name] for name in plain.state_dict()})
+        assert_close(block(x, x, mask, task), plain(x, x, mask))
+    block(x, x, mask, "sounds").sum().backward()
+    silent = {name.split(".")[1] for name, p in block.named_parameters() if p.grad is None}
+    assert silent == {"actions"}
+
+
+def test_pyramid_asks_the_experts_of_one_task():
+    config = PyramidConfig(dim=4, heads=2, stem_layers=1, levels=2)
+    pyramid = AudioVisualPyramid(5, 3, 8, config, tasks=("actions", "sounds")).eval()
+    inputs = torch.randn(1, 8, 5), torch.randn(1, 8, 3), mask_of(8, size=8)
+    before, _ = pyramid(*inputs, "actions")
+    for name, parameter in pyramid.named_parameters():
+        if ".sounds." in name:
+            torch.nn.init.zeros_(parameter)
+    after, _ = pyramid(*inputs, "actions")
+    assert all(torch.equal(x, y) for x, y in zip(before, after, strict=True))
+    assert not torch.equal(after[0], pyramid(*inputs, "sounds")[0][0])
+
+
+def test_a_regression_head_of_several_tasks_shares_all_but_its_output():
+    head = RegressionHead(5, {"actions": None, "sounds": 3}, 1, HeadConfig(dim=6, layers=2))
+    levels = [torch.randn(2, 4, 5)], [mask_of(4, 2, size=4)]
+    assert head(*levels, "actions").shape == (2, 4, 2)
+    sounds = head(*levels, "sounds")
+    assert sounds.shape == (2, 4, 3, 2)
+    head.replace_classes("sounds", torch.tensor([2, 0, 0, 2]))
+    assert_close(head(*levels, "sounds"), sounds[:, :, [2, 0, 0, 2]])
+
+
 def test_drop_path_scales_keeps_the_mean_and_drops_whole_samples():
     drop = AffineDropPath(3, Residual(0.25, 2.0))
     x = torch.ones(4000, 2, 3)
@@ -128,6 +164,9 @@ def test_positions_are_sinusoids_and_stretch_beyond_the_table():
     assert stretched[0, 15].abs().sum() == 0
     assert_close(stretched[0, 1], (0.75 * table[0] + 0.25 * table[1]) / 2)
     assert_close(position(zeros[:, :5], mask[:, :5])[0], table[:5] / 2)
+    compressed = position(zeros[:, :4], mask[:, :4], whole_table=True)
+    assert_close(compressed[0], (table[::2] + table[1::2]) / 4)
+    assert_close(position(zeros[:, :8], mask[:, :8], whole_table=True)[0], table / 2)
 
 
 def test_pyramid_halves_levels_and_lets_gates_amplify_the_other_modality():

@@ -6,6 +6,7 @@ from avel.batch import Batch, DensePrediction, Sample, TimeGrid, collate
 from avel.methods.ccnet import CCNet
 from avel.methods.unav import UnAV
 from avel.tasks.dense import DenseLocalizer
+from avel.tasks.dense_task import DenseTask
 from avel.training.optim import OptimizerRecipe
 from tests.unit.methods.narrow import narrow
 
@@ -17,7 +18,7 @@ class Oracle(DenseLocalizer):
     """Reads the event at each snippet off its features: (distance to start, distance to end, class or -1)."""
 
     def __init__(self):
-        super().__init__(3, SIZE, LEVELS, False, None, None, None)
+        super().__init__(DenseTask(3, SIZE, class_aware=False), LEVELS, None)
         self.seen = []
 
     def forward(self, batch: Batch) -> DensePrediction:
@@ -73,6 +74,7 @@ def test_events_of_any_place_are_found_once_in_videos_of_any_length(length):
 
 @pytest.mark.parametrize("kind", [UnAV, CCNet])
 def test_methods_localize_long_videos_next_to_short_ones(kind):
+    torch.manual_seed(0)  # scores that tie to the last bit may change places
     method = narrow(kind).eval()
     samples = [
         Sample(str(n), torch.randn(n, 5), torch.randn(n, 4), torch.zeros(0, 2), torch.zeros(0).long(), 1e4, GRID)

@@ -12,6 +12,7 @@ from avel.batch import collate_clips
 from avel.errors import UserError
 from avel.report.attention import PANEL, Caption
 from avel.tasks.dense import DenseLocalizer
+from avel.tasks.dense_task import DenseTask
 from avel.tasks.pictures import AttentionPictures, make_captions, spread
 from tests.unit.extraction.videos import write_video
 from tests.unit.tasks.clips import CLASSES, ClipData, Toy, make_clip, quiet_trainer
@@ -204,7 +205,7 @@ def test_methods_of_other_tasks_are_left_alone(tmp_path):
     callback = AttentionPictures(tmp_path)
     trainer = quiet_trainer()
     trainer.testing = True
-    method = Other(CLASSES, 64, 6, True, None, None, None)
+    method = Other(DenseTask(CLASSES, 64), 6, None)
     callback.on_test_start(trainer, method)
     callback.on_test_batch_end(trainer, method, None, collate_clips(Data().clips["test"]), 0)
     callback.on_test_end(trainer, method)

@@ -66,6 +66,22 @@ def test_optimizer_follows_the_recipe():
         assert (group["lr"], group["betas"], group["eps"]) == (0.5, (0.8, 0.9), 1e-6)
 
 
+def test_parameters_can_have_a_learning_rate_of_their_own():
+    network = nn.ModuleDict({"text": nn.Linear(2, 2), "visual": nn.Linear(2, 2)})
+    groups = build_optimizer(network, OptimizerRecipe(lr=0.5, weight_decay=0.1, lr_of={"text": 0.25})).param_groups
+    found = [(names_of(network, group["params"]), group["lr"], group["weight_decay"]) for group in groups]
+    assert found == [
+        (["visual.weight"], 0.5, 0.1),
+        (["visual.bias"], 0.5, 0.0),
+        (["text.weight"], 0.25, 0.1),
+        (["text.bias"], 0.25, 0.0),
+    ]
+    with pytest.raises(UserError, match="lr_of: no parameter's name begins with 'words'"):
+        build_optimizer(network, OptimizerRecipe(lr_of={"words": 0.25}))
+    with pytest.raises(UserError, match="lr_of.text=-1: give a number from 0 on"):
+        OptimizerRecipe(lr_of={"text": -1})
+
+
 def test_a_step_without_gradient_shrinks_weights_only():
     layer = nn.Linear(2, 2)
     weight, bias = layer.weight.detach().clone(), layer.bias.detach().clone()

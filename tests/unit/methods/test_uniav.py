@@ -1,0 +1,180 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from avel.batch import Sample, TimeGrid, collate
+from avel.decoding.dense import DenseDecoder
+from avel.errors import UserError
+from avel.layers.heads import HeadConfig
+from avel.layers.pyramid import PyramidConfig
+from avel.losses.dense import DenseLossConfig
+from avel.methods.uniav import UniAV, read_prompts
+from avel.tasks.dense_task import DenseTask
+from avel.tasks.loading import load_method
+from avel.training.optim import OptimizerRecipe
+
+REAL_PROMPTS = Path(__file__).parents[4] / "shared/data/uniav_prompts"
+GRID = TimeGrid(fps=16, stride=4, window=16)
+ACTIONS = DenseTask(4, 32, class_aware=False, loss=DenseLossConfig(initial_normalizer=10))
+SOUNDS = DenseTask(3, 16, decoder=DenseDecoder(max_events=7))
+TASKS = {"actions": ACTIONS, "sounds": SOUNDS}
+
+
+def narrow(tasks=TASKS, **changes):
+    torch.manual_seed(0)
+    arguments = {
+        "visual_dim": 5,
+        "audio_dim": 4,
+        "prompt_dim": 6,
+        "tasks": tasks,
+        "pyramid": PyramidConfig(dim=4, heads=2, stem_layers=1, levels=3, residual_scale=0.5),
+        "head": HeadConfig(dim=6, layers=2),
+    }
+    method = UniAV(**arguments | changes)
+    for name, task in tasks.items():
+        if task.prompts is None:
+            method.classify.set_prompts(name, torch.randn(task.num_classes, 6))
+    return method
+
+
+def batch(task, *lengths):
+    torch.manual_seed(1)
+    segments, labels = torch.tensor([[1.0, 4.5], [2.0, 12.0]]), torch.tensor([2, 0])
+    videos = [Sample(str(n), torch.randn(n, 5), torch.randn(n, 4), segments, labels, 1e4, GRID) for n in lengths]
+    return replace(collate(videos), task=task)
+
+
+def test_a_batch_teaches_what_is_shared_and_its_own_experts():
+    method = narrow()
+    normalizers = {name: criterion.normalizer.item() for name, criterion in method.criterion.items()}
+    method.losses(batch("sounds", 16, 9)).total.backward()
+    untaught = {name for name, p in method.named_parameters() if p.grad is None}
+    assert untaught == {name for name, _ in method.named_parameters() if ".actions." in name}
+    assert method.criterion["actions"].normalizer == normalizers["actions"] == 10
+    assert method.criterion["sounds"].normalizer != normalizers["sounds"]
+
+
+def test_every_task_has_its_classes_lengths_and_decoder():
+    method = narrow().eval()
+    with torch.no_grad():
+        prediction = method(method.padded(batch("actions", 20)))
+        assert (prediction.logits.shape[2], prediction.offsets.dim()) == (4, 3)
+        prediction = method(method.padded(batch("sounds", 15)))
+    assert prediction.logits.shape == (1, 16 + 8 + 4, 3)
+    assert prediction.offsets.shape == (1, 28, 3, 2)
+    assert [len(found.scores) for found in method.localize(batch("sounds", 40, 5))] == [7, 7]
+    assert method.max_length == 32
+
+
+def test_long_videos_are_seen_in_windows_of_their_task(monkeypatch):
+    method, seen = narrow().eval(), []
+    forward = method.forward
+    monkeypatch.setattr(method, "forward", lambda batch: seen.append((batch.task, *batch.mask.shape)) or forward(batch))
+    method.localize(batch("sounds", 40, 5))
+    assert set(seen) == {("sounds", 2, 16), ("sounds", 1, 16)}
+
+
+def test_a_batch_must_name_one_of_several_tasks():
+    with pytest.raises(UserError, match="belong to the task '', the method has actions, sounds"):
+        narrow().losses(batch("", 16))
+    alone = narrow({"sounds": SOUNDS})
+    assert alone.losses(batch("", 16)).total.isfinite()
+    assert {name.split(".")[2] for name in alone.state_dict() if name.startswith("regress.out")} == {"sounds"}
+
+
+def test_positions_are_the_same_in_training_and_testing_unless_released():
+    clean, released = narrow().eval(), narrow(positions="whole_table_in_eval").eval()
+    assert (clean.padded_length(3, "sounds"), released.padded_length(3, "sounds")) == (8, 16)
+    sounds, actions = batch("sounds", 16), batch("actions", 32)
+    with torch.no_grad():
+        assert_close(clean(actions).logits, released(actions).logits)
+        assert not torch.allclose(clean(sounds).logits, released(sounds).logits, atol=1e-3)
+    clean.train()
+    released.train()
+    assert clean.padded_length(3, "sounds") == released.padded_length(3, "sounds") == 8
+    with pytest.raises(UserError, match="method.positions=foo: unknown, choose one of prefix, whole_table_in_eval"):
+        narrow(positions="foo")
+
+
+def test_classes_of_prompts_that_are_exchanged():
+    method, sounds = narrow().eval(), batch("sounds", 16)
+    prompts = method.classify.prompts("sounds")
+    with torch.no_grad():
+        before = method(sounds)
+        method.set_prompts("sounds", 2 * prompts[[1, 1, 0, 2]] + 1e-3)
+        after = method(sounds)
+    assert_close(after.offsets, before.offsets[:, :, [1, 1, 0, 2]])
+    assert after.logits.shape[2] == method.tasks["sounds"].num_classes == 4
+    assert method.losses(sounds).total.isfinite()
+    with pytest.raises(UserError, match=r"prompts of sounds: shape \(3, 5\), wanted \(classes, 6\)"):
+        method.set_prompts("sounds", torch.zeros(3, 5))
+    with pytest.raises(UserError, match="there is no task 'birds', the method has actions, sounds"):
+        method.set_prompts("birds", prompts)
+
+
+def test_a_checkpoint_needs_no_prompt_file_and_knows_exchanged_classes(tmp_path):
+    file = tmp_path / "prompts.npy"
+    np.save(file, np.random.default_rng(0).normal(size=(4, 6)).astype(np.float64))
+    recipe = OptimizerRecipe(lr_of={"classify.text": 0.1})
+    method = narrow(TASKS | {"actions": replace(ACTIONS, prompts=str(file))}, optimizer=recipe).eval()
+    method.set_prompts("sounds", torch.randn(5, 6))
+    file.unlink()
+    checkpoint = {"state_dict": method.state_dict()}
+    method.on_save_checkpoint(checkpoint)
+    torch.save(checkpoint, tmp_path / "method.ckpt")
+    again = load_method(tmp_path / "method.ckpt")
+    assert again.tasks == {"actions": ACTIONS, "sounds": replace(SOUNDS, num_classes=5)}
+    assert again.recipe == recipe
+    for task in TASKS:
+        with torch.no_grad():
+            assert_close(again(batch(task, 16)).logits, method(batch(task, 16)).logits, rtol=0, atol=0)
+
+
+def test_prompts_are_checked(tmp_path):
+    def with_file(name):
+        return narrow({"sounds": replace(SOUNDS, prompts=str(tmp_path / name))})
+
+    np.save(tmp_path / "wide.npy", np.zeros((3, 7)))
+    np.savez(tmp_path / "many.npz", np.zeros(3))
+    (tmp_path / "bad.npy").write_bytes(b"no array")
+    for name, message in (
+        ("wide.npy", r"wide.npy: prompts of shape \(3, 7\), wanted \(3, 6\), one row per class"),
+        ("many.npz", "many.npz cannot be read as prompts"),
+        ("bad.npy", "bad.npy cannot be read as prompts"),
+        ("none.npy", "none.npy cannot be read as prompts"),
+    ):
+        with pytest.raises(UserError, match=message):
+            with_file(name)
+    method = narrow()
+    method.on_fit_start()
+    method.classify.set_prompts("sounds", torch.zeros(3, 6))
+    with pytest.raises(UserError, match="method.tasks.sounds.prompts is missing"):
+        method.on_fit_start()
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ({}, "method.tasks is empty"),
+        ({"a.b": SOUNDS}, "task 'a.b': take a name of letters, digits and underscores"),
+        ({"items": SOUNDS}, "task 'items': take another name, this one is reserved"),
+        ({"a": replace(SOUNDS, max_length=18)}, "max_length=18: 3 pyramid levels need a multiple of 4"),
+        ({"a": replace(SOUNDS, decoder=DenseDecoder(class_scores="x"))}, "decoder.class_scores: UniAV classifies by"),
+    ],
+)
+def test_tasks_that_cannot_be_are_refused(tasks, message):
+    with pytest.raises(UserError, match=message):
+        narrow(tasks)
+
+
+@pytest.mark.skipif(not REAL_PROMPTS.is_dir(), reason="the published prompts are not here")
+@pytest.mark.parametrize(
+    ("file", "classes"), [("anet_prompt.npy", 200), ("unav100_prompt.npy", 100), ("dcase_prompt.npy", 10)]
+)
+def test_the_published_prompts(file, classes):
+    prompts = read_prompts(REAL_PROMPTS / file, (classes, 1536))
+    assert_close(prompts.norm(dim=1), torch.ones(classes))
