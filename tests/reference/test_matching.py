@@ -114,6 +114,7 @@ def test_windows_and_results(case):
         assert scores[f"{name}_overlap"] * snippets == pytest.approx(overlap, rel=1e-6)
 
 
+@pytest.mark.skipif(not (FOLDER / "avdln-cmm-full-keys.json").exists(), reason="this folder of cases has no full keys")
 def test_official_names_match_one_to_one():
     document = json.loads((FOLDER / "avdln-cmm-full-keys.json").read_text())
     with torch.device("meta"):

@@ -98,6 +98,8 @@ class AVE(LocalizationDataModule):
         check_choice("data.supervision", supervision, get_args(Supervision))
         check_choice("data.splits", splits, get_args(Splits))
         check_choice("data.visual", visual, get_args(Visual))
+        if isinstance(class_names, str):
+            raise UserError(f"data.class_names={class_names}: give a list, [{class_names}]")
         self.root = Path(root)
         self.supervision = supervision
         self.splits = splits

@@ -61,7 +61,7 @@ class AudioGuidedAttention(nn.Module):
             found = " x ".join(map(str, visual.shape[2:]))
             raise UserError(
                 f"method.positions={self.positions}, but the visual features of a snippet are {found}: audio-guided"
-                " attention needs maps height x width x channels, and method.positions=height * width"
+                " attention needs maps height x width x channels (data.visual=maps) and method.positions=height * width"
             )
         places = visual.flatten(2, 3)  # (B, T, P, D_visual)
         seen = self.visual_out(self.visual(places).relu())  # (B, T, P, P)

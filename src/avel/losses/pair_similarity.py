@@ -44,7 +44,8 @@ class StaleSimilarityTargets(nn.Module):
     row b left there. On AVE, where two thirds of the clips are all event, background soon carries a target of about
     1/T and rows sum to more than 1.
 
-    What is left is part of the state dict, so a resumed training goes on exactly. Clips must have equal lengths.
+    What is left is part of the state dict, so a resumed training goes on exactly; on several ranks it does not, because
+    every rank goes on with what the first one had. Clips must have equal lengths.
     """
 
     def __init__(self) -> None:

@@ -67,6 +67,8 @@ class Localizer(LightningModule, ABC):
 
     monitor: ClassVar[str]
     """Name of the score that chooses the checkpoint, e.g. "map": the higher the better."""
+    facts: ClassVar[type]
+    """What the `facts()` of a data set are that the task can work on: events in long videos, or classes of snippets."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()

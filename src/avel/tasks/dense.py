@@ -13,6 +13,7 @@ from torch import Tensor
 
 from avel.batch import Batch, DensePrediction
 from avel.data.class_scores import read_class_scores
+from avel.data.dense import DatasetFacts
 from avel.decoding.class_scores import VideoClasses
 from avel.decoding.dense import Candidates, Detections, merge_windows
 from avel.errors import UserError, check_choice
@@ -54,6 +55,7 @@ class DenseLocalizer(Localizer, ABC):
     """
 
     monitor = "map"
+    facts = DatasetFacts
     recipe: OptimizerRecipe
 
     def __init__(

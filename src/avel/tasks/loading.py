@@ -44,7 +44,11 @@ def load_method(path: str | Path) -> LightningModule:
     """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+    except UnpicklingError:
+        raise UserError(
+            f"{path} cannot be opened as a checkpoint: it is damaged, or holds more than the plain values that a run writes"
+        ) from None
+    except (OSError, EOFError, RuntimeError) as error:
         raise UserError(f"{path} cannot be opened as a checkpoint: {error}") from None
     method_class = _class_of(str(path), str(checkpoint.get("method", "")))
     hints = get_type_hints(method_class.__init__)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import MultiStepLR
 
 from avel.batch import ClipBatch
+from avel.data.clips import ClipFacts
 from avel.decoding.matching import Matches, match_events
 from avel.losses.contrastive import pair_distance
 from avel.tasks.base import Localizer
@@ -29,6 +30,7 @@ class MatchingLocalizer(Localizer, ABC):
     """
 
     monitor = "matching"
+    facts = ClipFacts
     recipe: StepRecipe
 
     def __init__(self, num_classes: int, optimizer: StepRecipe | None) -> None:

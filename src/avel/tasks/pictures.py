@@ -67,6 +67,8 @@ class AttentionPictures(Callback):
         check_choice("callbacks.pictures.style", style, get_args(Style))
         if not isinstance(count, int) or count < 0:
             raise UserError(f"callbacks.pictures.count={count}: give a whole number from 0 on")
+        if isinstance(videos, str):
+            raise UserError(f"callbacks.pictures.videos={videos}: give a list, [{videos}]")
         if video_dir is not None and not Path(video_dir).is_dir():
             raise UserError(f"callbacks.pictures.video_dir={video_dir}: there is no such folder")
         self.folder, self.count, self.videos, self.style = Path(folder), count, videos, style

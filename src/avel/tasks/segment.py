@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import MultiStepLR
 
 from avel.batch import ClipBatch, ClipPrediction
+from avel.data.clips import ClipFacts
 from avel.tasks.base import Localizer
 from avel.tasks.baselines import segment_baselines
 from avel.tasks.segment_evaluation import SegmentData, SegmentEvaluation
@@ -27,6 +28,7 @@ class SegmentLocalizer(Localizer, ABC):
     """
 
     monitor = "accuracy"
+    facts = ClipFacts
     recipe: StepRecipe
 
     def __init__(self, num_classes: int, optimizer: StepRecipe | None) -> None:

@@ -120,7 +120,8 @@ class BestCheckpoint(ModelCheckpoint):
 
     Args:
         dirpath: folder of the checkpoints.
-        monitor: name of the metric; None for what the method is judged by, "epoch" for the last validated epoch.
+        monitor: name of the score, e.g. "event_f1"; None for what the method is judged by, "epoch" for the last
+            validated epoch.
     """
 
     def __init__(self, dirpath: str | Path, monitor: str | None = None) -> None:
@@ -141,8 +142,8 @@ class BestCheckpoint(ModelCheckpoint):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Ask the method what it is judged by (called by the trainer)."""
-        if self.monitor is None:
-            self.monitor = f"val/{pl_module.monitor}"
+        score = self.monitor or str(pl_module.monitor)
+        self.monitor = score if score == "epoch" or score.startswith("val/") else f"val/{score}"
         super().setup(trainer, pl_module, stage)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:

@@ -200,11 +200,8 @@ def test_label_files_that_agree_are_named(folder):
     ("name", "where", "value", "message"),
     [
         ("labels.h5", (5, 2, 1), 0, "row 5, snippet 2, column 1: is 0, but 1 by Annotations.txt"),
-        ("right_labels.h5", (2, 0, 0), 1, "row 2, snippet 0, column 0: is 1, but 0 by Annotations.txt"),
         ("mil_labels.h5", (2, 3), 1, "row 2, column 3: is 1, but 0 by Annotations.txt"),
         ("labels_closs.h5", (11, 3), 0, "row 11, snippet 3: is 0, but 1 by Annotations.txt"),
-        ("prob_label.h5", (1, 0), 0.75, "row 1, column 0: is 0.75, but 0.5 by Annotations.txt"),
-        ("prob_label.h5", (1, 0), np.nan, "row 1, column 0: is nan, but 0.5 by Annotations.txt"),
         ("labels_noisy.h5", (1, 3), 0, "row 1, column 3: is 0, but 1 by Annotations.txt"),
     ],
 )
@@ -217,6 +214,23 @@ def test_a_label_that_differs_is_told_with_both_values(folder, name, where, valu
     assert str(caught.value) == (
         f"{folder / name}, {message} (1 values differ): use files that belong together, or remove this one"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "value", "message"),
+    [
+        ("right_labels.h5", (2, 0, 0), 1, "row 2, snippet 0, column 0: is 1, but 0 by Annotations.txt"),
+        ("prob_label.h5", (1, 0), 0.75, "row 1, column 0: is 0.75, but 0.5 by Annotations.txt"),
+        ("prob_label.h5", (1, 0), np.nan, "row 1, column 0: is nan, but 0.5 by Annotations.txt"),
+    ],
+)
+def test_labels_of_psp_that_differ_are_told_and_not_used(folder, name, where, value, message):
+    values = LABEL_FILES[name].copy()
+    values[where] = value
+    write_h5(folder / name, values)
+    with pytest.warns(UserWarning, match="nothing is read from it") as caught:
+        check_label_files(folder, read(folder / "Annotations.txt"), 2)
+    assert message in str(caught[0].message)
 
 
 @pytest.mark.parametrize("name", LABEL_FILES)
