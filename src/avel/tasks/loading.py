@@ -46,7 +46,7 @@ def load_method(path: str | Path) -> LightningModule:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise UserError(
-            f"{path} cannot be opened as a checkpoint: it is damaged, or holds more than the plain values that a run writes"
+            f"{path} cannot be opened as a checkpoint: it is damaged, or holds more than plain values"
         ) from None
     except (OSError, EOFError, RuntimeError) as error:
         raise UserError(f"{path} cannot be opened as a checkpoint: {error}") from None
