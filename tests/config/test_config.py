@@ -39,6 +39,11 @@ def facts(experiment):
     return (*FACTS, f"data.positions={1 if experiment == 'avdln_ave' else 49}")
 
 
+def no_prompts(experiment):
+    """Overrides for a method that reads a file of its own."""
+    return ("method.tasks.unav100.prompts=null",) if experiment == "uniav_unav100" else ()
+
+
 def experiment_of(method):
     """An experiment with this method."""
     line = f"override /method: {method}\n"
@@ -49,7 +54,8 @@ def experiment_of(method):
 @pytest.mark.parametrize("size", options("size"))
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_builds_in_every_size_and_protocol(compose, experiment, size, protocol):
-    config = compose(f"experiment={experiment}", f"size={size}", f"protocol={protocol}", *facts(experiment))
+    facts_and_files = (*facts(experiment), *no_prompts(experiment))
+    config = compose(f"experiment={experiment}", f"size={size}", f"protocol={protocol}", *facts_and_files)
 
     assert config.description
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
@@ -93,7 +99,7 @@ def test_every_method_has_a_narrow_size_that_is_narrower(compose, method):
     experiment = experiment_of(method)
 
     def parameters(size):
-        config = compose(f"experiment={experiment}", f"size={size}", *facts(experiment))
+        config = compose(f"experiment={experiment}", f"size={size}", *facts(experiment), *no_prompts(experiment))
         with torch.device("meta"):
             return sum(p.numel() for p in instantiate(config.method, _convert_="all").parameters())
 

@@ -24,6 +24,9 @@ from avel.training.optim import OptimizerRecipe
 
 Positions = Literal["prefix", "whole_table_in_eval"]
 
+ONE_PEACE_DIM = 1536
+"""Width of the published prompts."""
+
 
 class UniAV(DenseLocalizer):
     """Localizes events of several tasks, which teach each other.
@@ -40,7 +43,7 @@ class UniAV(DenseLocalizer):
     Args:
         visual_dim: width of the visual features.
         audio_dim: width of the audio features.
-        prompt_dim: width of the prompts' text embeddings.
+        prompt_dim: width of the prompts' text embeddings; None: that of the tasks' files, 1536 without any.
         tasks: what is to be localized, by the names that batches bear in `Batch.task`.
         pyramid: sizes of the pyramid.
         head: sizes of the heads; whether offsets are class-aware is up to the task.
@@ -59,7 +62,7 @@ class UniAV(DenseLocalizer):
         visual_dim: int,
         audio_dim: int,
         tasks: Mapping[str, DenseTask],
-        prompt_dim: int = 1536,
+        prompt_dim: int | None = None,
         pyramid: PyramidConfig | None = None,
         head: HeadConfig | None = None,
         positions: Positions = "prefix",
@@ -67,6 +70,8 @@ class UniAV(DenseLocalizer):
     ) -> None:
         check_choice("method.positions", positions, get_args(Positions))
         pyramid, head = pyramid or PyramidConfig(), head or HeadConfig()
+        prompts = {name: read_prompts(task.prompts) for name, task in tasks.items() if task.prompts is not None}
+        prompt_dim = prompt_dim or next((of_task.shape[1] for of_task in prompts.values()), ONE_PEACE_DIM)
         super().__init__(tasks, pyramid.levels, optimizer)
         self.save_hyperparameters(logger=False)
         self.positions, width = positions, 2 * pyramid.dim
@@ -78,9 +83,11 @@ class UniAV(DenseLocalizer):
         self.classify = PromptClassifier(width, prompt_dim, classes, head)
         regressed = {name: task.num_classes if task.class_aware else None for name, task in tasks.items()}
         self.regress = RegressionHead(width, regressed, pyramid.levels, head)
-        for name, task in tasks.items():
-            if task.prompts is not None:
-                self.classify.set_prompts(name, read_prompts(task.prompts, (task.num_classes, prompt_dim)))
+        for name, of_task in prompts.items():
+            shape, wanted = tuple(of_task.shape), (classes[name], prompt_dim)
+            if shape != wanted:
+                raise UserError(f"{tasks[name].prompts}: prompts of shape {shape}, wanted {wanted}, one row per class")
+            self.classify.set_prompts(name, of_task)
 
     def forward(self, batch: Batch) -> DensePrediction:
         """Score and regress every point of the pyramid over a batch of padded length T."""
@@ -147,22 +154,28 @@ class UniAV(DenseLocalizer):
         checkpoint["hyper_parameters"]["tasks"] = plain_arguments(tasks)
 
 
-def read_prompts(path: str | Path, shape: tuple[int, int]) -> Tensor:
+def read_prompts(path: str | Path) -> Tensor:
     """Read the text embeddings of a task's classes, (C, prompt_dim) float32.
 
     Args:
         path: a .npy file with one row per class, in the order of class ids.
-        shape: (C, prompt_dim) as the method has it.
 
     Raises:
-        UserError: the file is missing, damaged or of another shape.
+        UserError: the file is missing or damaged, or holds something else than a finite matrix.
     """
+    if not Path(path).exists():
+        raise UserError(
+            f"{path}: there is no such file of prompts; data/README.md says where the published ones go. Made-up data:"
+            " run the same make_synthetic.py again. Prompts elsewhere: method.tasks.NAME.prompts=FILE"
+        )
     try:
         prompts = np.load(path, allow_pickle=False)
         if not isinstance(prompts, np.ndarray):
             raise ValueError("this is an archive of several arrays")
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path} cannot be read as prompts (.npy): {error}") from None
-    if prompts.shape != shape:
-        raise UserError(f"{path}: prompts of shape {prompts.shape}, wanted {shape}, one row per class")
+    if prompts.ndim != 2 or not np.issubdtype(prompts.dtype, np.floating):
+        raise UserError(f"{path}: {prompts.dtype} of shape {prompts.shape}, wanted one row of floats per class")
+    if len(broken := np.flatnonzero(~np.isfinite(prompts).all(axis=1))):
+        raise UserError(f"{path}: row {broken[0]} holds NaN or infinite values, encode the prompt of that class again")
     return torch.from_numpy(prompts.astype(np.float32))

@@ -16,6 +16,13 @@ from tests.unit.data.files import REAL, TINY, entry, event, write_annotations
 SCRIPT = Path(__file__).parents[3] / "scripts" / "make_synthetic.py"
 
 
+NAMES_OF_REAL_FILES = (
+    "annotations/unav100_annotations.json",
+    "av_features/v1_one_peace_audio.npy",
+    "prompts/unav100_prompt.npy",
+)
+
+
 def contents(root):
     return {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
@@ -30,6 +37,30 @@ def test_the_ordinary_reader_reads_it(tmp_path):
             visual, audio = data.features.load(video.video)
             steps = int((video.duration - 1) // 0.25) + 1
             assert (visual.shape, audio.shape) == ((steps, 6), (steps, 4))
+
+
+def test_prompts_are_unit_rows_that_depend_on_class_names_alone(tmp_path):
+    options = (TINY, replace(TINY, seed=5, videos=20, classes=7, features="i3d_vggish"))
+    found = []
+    for i, of_set in enumerate(options):
+        write_unav100(tmp_path / str(i), of_set)
+        prompts = np.load(tmp_path / str(i) / "prompts" / "unav100_prompt.npy")
+        names = UnAV100(root=tmp_path / str(i), features=of_set.features).facts().class_names
+        assert (prompts.shape, prompts.dtype) == ((len(names), 64), np.float32)
+        np.testing.assert_allclose(np.linalg.norm(prompts, axis=1), 1, rtol=1e-6)
+        found.append(dict(zip(names, prompts.tolist(), strict=True)))
+    common = found[0].keys() & found[1].keys()
+    assert common
+    assert {name: found[0][name] for name in common} == {name: found[1][name] for name in common}
+    assert len({tuple(row) for row in found[1].values()}) == 7
+
+
+def test_a_set_without_prompts_gets_them(tmp_path):
+    write_unav100(tmp_path, TINY)
+    before = contents(tmp_path)
+    (tmp_path / "prompts" / "unav100_prompt.npy").unlink()
+    assert write_unav100(tmp_path, TINY) == []
+    assert contents(tmp_path) == before
 
 
 def test_the_number_of_workers_changes_nothing(tmp_path):
@@ -70,7 +101,7 @@ def test_other_options_need_force(tmp_path):
 
 
 @pytest.mark.parametrize("force", [False, True])
-@pytest.mark.parametrize("name", ["annotations/unav100_annotations.json", "av_features/v1_one_peace_audio.npy"])
+@pytest.mark.parametrize("name", NAMES_OF_REAL_FILES)
 def test_real_data_is_never_touched(tmp_path, force, name):
     (tmp_path / name).parent.mkdir()
     (tmp_path / name).write_bytes(b"precious")

@@ -79,7 +79,7 @@ def test_long_videos_are_seen_in_windows_of_their_task(monkeypatch):
 
 
 def test_a_batch_must_name_one_of_several_tasks():
-    with pytest.raises(UserError, match="belong to the task '', the method has actions, sounds"):
+    with pytest.raises(UserError, match="belong to the task '', but method.tasks has actions, sounds"):
         narrow().losses(batch("", 16))
     alone = narrow({"sounds": SOUNDS})
     assert alone.losses(batch("", 16)).total.isfinite()
@@ -140,12 +140,16 @@ def test_prompts_are_checked(tmp_path):
 
     np.save(tmp_path / "wide.npy", np.zeros((3, 7)))
     np.savez(tmp_path / "many.npz", np.zeros(3))
+    np.save(tmp_path / "ints.npy", np.zeros((3, 6), dtype=int))
+    np.save(tmp_path / "nan.npy", np.where(np.arange(18).reshape(3, 6) == 8, np.nan, 1.0))
     (tmp_path / "bad.npy").write_bytes(b"no array")
     for name, message in (
         ("wide.npy", r"wide.npy: prompts of shape \(3, 7\), wanted \(3, 6\), one row per class"),
         ("many.npz", "many.npz cannot be read as prompts"),
         ("bad.npy", "bad.npy cannot be read as prompts"),
-        ("none.npy", "none.npy cannot be read as prompts"),
+        ("none.npy", "none.npy: there is no such file of prompts; data/README.md says"),
+        ("ints.npy", r"ints.npy: int64 of shape \(3, 6\), wanted one row of floats per class"),
+        ("nan.npy", "nan.npy: row 1 holds NaN or infinite values"),
     ):
         with pytest.raises(UserError, match=message):
             with_file(name)
@@ -154,6 +158,16 @@ def test_prompts_are_checked(tmp_path):
     method.classify.set_prompts("sounds", torch.zeros(3, 6))
     with pytest.raises(UserError, match="method.tasks.sounds.prompts is missing"):
         method.on_fit_start()
+
+
+def test_the_files_decide_on_the_width_of_prompts(tmp_path):
+    np.save(tmp_path / "prompts.npy", np.ones((3, 9), dtype=np.float32))
+    task = replace(SOUNDS, prompts=str(tmp_path / "prompts.npy"))
+    method = narrow({"sounds": task}, prompt_dim=None)
+    assert method.classify.prompts("sounds").shape == (3, 9)
+    assert method.hparams["prompt_dim"] == 9
+    with pytest.raises(UserError, match=r"prompts of shape \(3, 9\), wanted \(4, 9\)"):
+        narrow({"sounds": replace(task, num_classes=4)}, prompt_dim=None)
 
 
 @pytest.mark.parametrize(
@@ -176,5 +190,6 @@ def test_tasks_that_cannot_be_are_refused(tasks, message):
     ("file", "classes"), [("anet_prompt.npy", 200), ("unav100_prompt.npy", 100), ("dcase_prompt.npy", 10)]
 )
 def test_the_published_prompts(file, classes):
-    prompts = read_prompts(REAL_PROMPTS / file, (classes, 1536))
+    prompts = read_prompts(REAL_PROMPTS / file)
+    assert prompts.shape == (classes, 1536)
     assert_close(prompts.norm(dim=1), torch.ones(classes))
