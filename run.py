@@ -137,8 +137,8 @@ def build_trainer(cfg: DictConfig) -> Trainer:
 
     from avel.training.run_folder import RunFolder
 
-    callbacks = [instantiate(callback) for callback in cfg.callbacks.values()]
-    loggers = [instantiate(logger) for logger in cfg.logger.values()]
+    callbacks = [instantiate(callback) for callback in cfg.callbacks.values() if callback]
+    loggers = [instantiate(logger) for logger in cfg.logger.values() if logger]
     config: Any = OmegaConf.to_container(cfg, resolve=True)
     trainer = instantiate(
         cfg.trainer,
@@ -187,6 +187,8 @@ def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str 
 
     if cfg.stage != "fit" and not cfg.ckpt_path:
         log.warning("No ckpt_path: these are the numbers of an untrained method")
+    if cfg.ckpt_path:
+        warn_of_other_options(cfg.ckpt_path, method)
     with checkpointing.sizes_must_fit(cfg.ckpt_path):
         if cfg.stage == "fit":
             with stoppable(trainer, Path(cfg.paths.run_dir)):
@@ -203,6 +205,14 @@ def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str 
         options = {} if cfg.stage == "predict" else {"verbose": False}
         getattr(trainer, cfg.stage)(method, data, ckpt_path=cfg.ckpt_path, **options)
     return cfg.ckpt_path
+
+
+def warn_of_other_options(path: str, method: Any) -> None:
+    """Say which options of the network are not those that a checkpoint was trained with: its weights may fit still."""
+    from avel.tasks.loading import changed_arguments
+
+    for name, (before, now) in changed_arguments(path, method).items():
+        log.warning("ckpt_path=%s: was trained with method.%s=%s, here it is %s", path, name, before, now)
 
 
 @contextmanager
@@ -225,7 +235,8 @@ def describe(cfg: DictConfig, method: Any, data: Any, weights: str | None) -> di
     choices = HydraConfig.get().runtime.choices
     split = judged_split(cfg, data)
     return {name: choices[name] for name in ("experiment", "method", "data", "size", "protocol")} | {
-        **{key: cfg.data.get(key) for key in ("features", "modality", "supervision", "splits", "drop_leaked")},
+        **{key: cfg.data.get(key) for key in ("features", "modality", "splits", "drop_leaked")},
+        "supervision": cfg.method.get("supervision"),
         "stage": cfg.stage,
         "split": split,
         "selection_split": selection_split(cfg, data, weights),

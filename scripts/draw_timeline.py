@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from avel.data.annotations import VideoAnnotation
+from avel.data.dense_module import DenseDataModule
 from avel.errors import UserError
 from avel.events import Event, EventTable
 from avel.report.timeline import draw_timeline
@@ -44,6 +45,10 @@ def draw(run: Path, split: str, video: str | None, min_score: float) -> str:
     if not config._target_.startswith("avel.data."):  # a run folder of others may name any code
         raise UserError(f"{run / 'config.yaml'}: data._target_ is no data set of avel")
     data = instantiate(config, _convert_="all")
+    if not isinstance(data, DenseDataModule):
+        raise UserError(
+            f"{run}: its videos are short clips, without a timeline; their pictures lie in {run / 'attention'}"
+        )
     annotated = {entry.video: entry for entry in data.annotations.split(split) if entry.video in predicted}
     if not annotated:
         raise UserError(f"{run} has no predictions of annotated videos of the split {split}")

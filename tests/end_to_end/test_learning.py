@@ -33,6 +33,11 @@ def test_no_experiment_is_forgotten():
     assert {*DENSE, *ACTIONS, *SOUNDS, *FULL, *WEAK, "avdln_ave"} == {*EXPERIMENTS}
 
 
+def slow_but(fast, experiments):
+    """All of the experiments; `make test` runs the fast one."""
+    return [name if name == fast else pytest.param(name, marks=pytest.mark.slow) for name in experiments]
+
+
 @pytest.fixture(scope="session")
 def learnable(tmp_path_factory):
     """200 videos of 5 classes that nobody can guess; a minute of training tells many of their events apart."""
@@ -72,7 +77,7 @@ def sounds(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("experiment", SOUNDS)
+@pytest.mark.parametrize("experiment", slow_but("unav_desed", SOUNDS))
 def test_sounds_are_detected(train, sounds, experiment):
     options = (*SMALL, "data.max_length=64", f"paths.data_dir={sounds}", "trainer.max_epochs=6")
     scores = train("fit", f"experiment={experiment}", *options)
@@ -147,7 +152,7 @@ def test_fully_supervised_methods_localize_and_look_at_the_source(train, clips, 
     assert len([*(tmp_path / "fit" / "attention").glob("*.png")]) == 8
 
 
-@pytest.mark.parametrize("experiment", WEAK)
+@pytest.mark.parametrize("experiment", slow_but("av_att_ave_weak", WEAK))
 def test_weakly_supervised_methods_tell_events_from_background(train, clips, experiment):
     # the paper's loss of CMRAN hardly localizes, as its class says: 0.50 to 0.64 in five runs
     loss = ["method.loss=likelihood"] if experiment == "cmran_ave_weak" else []

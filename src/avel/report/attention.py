@@ -121,7 +121,7 @@ def _legend(sheet: Image.Image, style: Style) -> None:
     x, y = MARGIN + round(_font(14).getlength(low)) + 8, sheet.height - MARGIN - 12
     _text(sheet, (MARGIN, y), low, FAINT)
     sheet.paste(Image.fromarray(np.tile(table[::2], (12, 1, 1))), (x, y + 3))
-    _text(sheet, (x + len(table) // 2 + 8, y), "peak of each map", FAINT)
+    _text(sheet, (x + len(table) // 2 + 8, y), "peak or 4 x mean", FAINT)
 
 
 def _text(

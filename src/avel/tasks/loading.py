@@ -30,6 +30,17 @@ def _plain(value: Any) -> Any:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
+def changed_arguments(path: str | Path, method: LightningModule) -> dict[str, tuple[Any, Any]]:
+    """Compare a method with the one whose weights a checkpoint holds: argument -> its value then and now.
+
+    How a method is optimized and decoded may be chosen anew and is left out.
+    """
+    before = torch.load(path, map_location="meta", weights_only=True).get("hyper_parameters", {})
+    now = plain_arguments(method.hparams)
+    names = [name for name in now if name in before and name not in ("optimizer", "loss", "decoder", "tasks")]
+    return {name: (before[name], now[name]) for name in names if before[name] != now[name]}
+
+
 def load_method(path: str | Path) -> LightningModule:
     """Rebuild the method that a run's checkpoint holds, with its weights, in evaluation mode.
 
@@ -50,6 +61,8 @@ def load_method(path: str | Path) -> LightningModule:
         ) from None
     except (OSError, EOFError, RuntimeError) as error:
         raise UserError(f"{path} cannot be opened as a checkpoint: {error}") from None
+    if not isinstance(checkpoint, dict) or "hyper_parameters" not in checkpoint:
+        raise UserError(f"{path} cannot be opened as a checkpoint: it is not of a run of avel")
     method_class = _class_of(str(path), str(checkpoint.get("method", "")))
     hints = get_type_hints(method_class.__init__)
     arguments = {name: _restored(value, hints[name]) for name, value in checkpoint["hyper_parameters"].items()}

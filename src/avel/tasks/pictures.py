@@ -71,7 +71,9 @@ class AttentionPictures(Callback):
             raise UserError(f"callbacks.pictures.videos={videos}: give a list, [{videos}]")
         if video_dir is not None and not Path(video_dir).is_dir():
             raise UserError(f"callbacks.pictures.video_dir={video_dir}: there is no such folder")
-        self.folder, self.count, self.videos, self.style = Path(folder), count, videos, style
+        self.folder, self.count, self.style = Path(folder), count, style
+        # an id such as 0012 reaches us as a number
+        self.videos = None if videos is None else [str(video) for video in videos]
         self.video_dir = None if video_dir is None else Path(video_dir)
         self._truth: dict[str, Tensor] = {}
         self._found: dict[str, tuple[Tensor, Tensor]] = {}

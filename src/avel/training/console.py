@@ -51,6 +51,7 @@ SCORES = {
     "pointing": "attention on the source",
     "a2v": "from sound to picture",
     "v2a": "from picture to sound",
+    "matching": "mean of both",
 }
 """Scores of the tasks that are not judged by mAP alone, and what a table calls them."""
 
@@ -100,7 +101,7 @@ class EpochProgress(RichProgressBar):
             progress_bar="cyan", progress_bar_finished="green", progress_bar_pulse="cyan", metrics="bold"
         )
         super().__init__(refresh_rate=1, theme=theme)
-        self._epoch_began = 0.0
+        self._epoch_began = time.monotonic()  # a run that resumes in mid-epoch does not start one
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Draw bars on terminals only (called by the trainer)."""

@@ -1,10 +1,11 @@
 import pytest
 import torch
 
+from avel.decoding.dense import DenseDecoder
 from avel.errors import UserError
 from avel.methods.ccnet import CCNet
 from avel.methods.unav import UnAV
-from avel.tasks.loading import load_method
+from avel.tasks.loading import changed_arguments, load_method
 from tests.unit.methods.narrow import narrow
 
 
@@ -35,3 +36,18 @@ def test_what_is_no_checkpoint_is_named(content, tmp_path):
         (tmp_path / "bad.ckpt").write_bytes(content)
     with pytest.raises(UserError, match="bad.ckpt cannot be opened as a checkpoint"):
         load_method(tmp_path / "bad.ckpt")
+
+
+def test_options_of_the_network_that_changed_are_told(tmp_path):
+    checkpoint = {}
+    narrow(UnAV).on_save_checkpoint(checkpoint)
+    torch.save(checkpoint, tmp_path / "method.ckpt")
+    assert changed_arguments(tmp_path / "method.ckpt", narrow(UnAV)) == {}
+    changed = narrow(UnAV, row_mask="released", decoder=DenseDecoder(nms="hard"))
+    assert changed_arguments(tmp_path / "method.ckpt", changed) == {"row_mask": ("per_video", "released")}
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    torch.save(torch.zeros(3), tmp_path / "tensor.ckpt")
+    with pytest.raises(UserError, match=r"tensor.ckpt cannot be opened as a checkpoint: it is not of a run of avel"):
+        load_method(tmp_path / "tensor.ckpt")
