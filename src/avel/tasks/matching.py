@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.optim.lr_scheduler import MultiStepLR
 
 from avel.batch import ClipBatch
 from avel.data.clips import ClipFacts
@@ -15,7 +14,8 @@ from avel.decoding.matching import Matches, match_events
 from avel.losses.contrastive import pair_distance
 from avel.tasks.base import Localizer
 from avel.tasks.matching_evaluation import MatchingData, MatchingEvaluation, matching_baselines
-from avel.training.optim import StepRecipe, build_adam
+from avel.training.optim import StepRecipe
+from avel.training.schedulers import adam_in_steps
 
 
 class MatchingLocalizer(Localizer, ABC):
@@ -52,9 +52,7 @@ class MatchingLocalizer(Localizer, ABC):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam with a learning rate that falls in steps."""
-        optimizer = build_adam(self, self.recipe)
-        scheduler = MultiStepLR(optimizer, list(self.recipe.milestones), self.recipe.gamma)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.recipe.interval}}
+        return adam_in_steps(self, self.recipe)
 
     @torch.no_grad()
     def localize(self, batch: ClipBatch) -> Matches:

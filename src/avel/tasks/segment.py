@@ -7,14 +7,14 @@ from abc import ABC, abstractmethod
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.optim.lr_scheduler import MultiStepLR
 
 from avel.batch import ClipBatch, ClipPrediction
 from avel.data.clips import ClipFacts
 from avel.tasks.base import Localizer
 from avel.tasks.baselines import segment_baselines
 from avel.tasks.segment_evaluation import SegmentData, SegmentEvaluation
-from avel.training.optim import StepRecipe, build_adam
+from avel.training.optim import StepRecipe
+from avel.training.schedulers import adam_in_steps
 
 
 class SegmentLocalizer(Localizer, ABC):
@@ -50,9 +50,7 @@ class SegmentLocalizer(Localizer, ABC):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam with a learning rate that falls in steps."""
-        optimizer = build_adam(self, self.recipe)
-        scheduler = MultiStepLR(optimizer, list(self.recipe.milestones), self.recipe.gamma)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.recipe.interval}}
+        return adam_in_steps(self, self.recipe)
 
     @torch.no_grad()
     def localize(self, batch: ClipBatch) -> ClipPrediction:

@@ -1,12 +1,16 @@
-"""Learning-rate schedule: linear warm-up, then cosine."""
+"""Learning-rate schedules: linear warm-up, then cosine; and steps down."""
 
 from __future__ import annotations
 
 import math
 from functools import partial
 
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, MultiStepLR
+
+from avel.training.optim import StepRecipe, build_adam
 
 
 def warmup_cosine(optimizer: Optimizer, warmup_steps: int, total_steps: int, min_lr: float) -> LambdaLR:
@@ -30,3 +34,10 @@ def warmup_cosine(optimizer: Optimizer, warmup_steps: int, total_steps: int, min
         return (min_lr + 0.5 * (base - min_lr) * (1 + math.cos(math.pi * progress))) / base
 
     return LambdaLR(optimizer, [partial(rate, base=group["lr"]) for group in optimizer.param_groups])
+
+
+def adam_in_steps(module: nn.Module, recipe: StepRecipe) -> OptimizerLRSchedulerConfig:
+    """Return what Lightning trains a module with: Adam, its learning rate falling at the recipe's milestones."""
+    optimizer = build_adam(module, recipe)
+    scheduler = MultiStepLR(optimizer, list(recipe.milestones), recipe.gamma)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": recipe.interval}}
