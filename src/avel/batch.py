@@ -37,6 +37,10 @@ class TimeGrid:
         """Seconds between two snippets."""
         return self.stride / self.fps
 
+    def seen(self, length: int) -> float:
+        """Return up to which second `length` snippets see."""
+        return ((length - 1) * self.stride + self.window) / self.fps
+
     def to_seconds(self, snippets: Tensor) -> Tensor:
         """Convert positions on the snippet axis to seconds (any shape)."""
         return (snippets * self.stride + 0.5 * self.window) / self.fps
@@ -194,6 +198,7 @@ class ClipBatch:
         audio: (B, T, D_audio) float32.
         labels: class of each snippet, (B, T) int64; C is background.
         video_labels: class of each video, (B,) int64; C where none of the classes occurs.
+        task: name of the task that all videos belong to, where a method has several.
     """
 
     videos: list[str]
@@ -201,6 +206,7 @@ class ClipBatch:
     audio: Tensor
     labels: Tensor
     video_labels: Tensor
+    task: str = ""
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -244,6 +250,21 @@ def collate_clips(clips: Sequence[Clip]) -> ClipBatch:
         audio=torch.stack([clip.audio for clip in clips]),
         labels=torch.stack([clip.labels for clip in clips]),
         video_labels=torch.tensor([clip.video_label for clip in clips]),
+    )
+
+
+def empty_batch(task: str) -> Batch:
+    """Return the batch of no videos: a task's place in the round where the task rests."""
+    return Batch(
+        videos=[],
+        visual=torch.zeros(0, 0, 0),
+        audio=torch.zeros(0, 0, 0),
+        mask=torch.zeros(0, 0, dtype=torch.bool),
+        segments=torch.zeros(0, 0, 2),
+        labels=torch.zeros(0, 0, dtype=torch.int64),
+        durations=torch.zeros(0, dtype=torch.float64),
+        grids=[],
+        task=task,
     )
 
 

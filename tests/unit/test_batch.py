@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from avel.batch import NO_EVENT, Batch, Clip, Sample, TimeGrid, collate, collate_clips
+from avel.batch import NO_EVENT, Batch, Clip, Sample, TimeGrid, collate, collate_clips, empty_batch
 
 GRID = TimeGrid(fps=16, stride=4, window=16)
 
@@ -82,6 +82,10 @@ def test_a_snippet_stands_for_the_middle_of_its_window():
     assert GRID.hop == 0.25
 
 
+def test_a_grid_says_how_far_snippets_see():
+    assert [GRID.seen(length) for length in (1, 2, 9)] == [1, 1.25, 3]
+
+
 def test_clips_are_stacked_and_move_together():
     clips = [Clip(str(i), torch.full((10, 7, 7, 3), i), torch.zeros(10, 2), torch.arange(10), i) for i in range(3)]
     batch = collate_clips(clips).to("meta")
@@ -90,3 +94,16 @@ def test_clips_are_stacked_and_move_together():
     assert batch.labels.shape == (3, 10)
     assert {tensor.device.type for tensor in (batch.visual, batch.audio, batch.labels, batch.video_labels)} == {"meta"}
     assert collate_clips(clips).video_labels.tolist() == [0, 1, 2]
+
+
+def test_a_batch_of_no_videos_can_be_used_as_one():
+    batch = empty_batch("desed")
+    assert (len(batch), batch.task, batch.videos) == (0, "desed", [])
+    assert batch.lengths.shape == batch.durations.shape == (0,)
+    assert batch.to("cpu").pad_to(8).mask.shape == (0, 8)
+
+
+def test_the_task_comes_along_to_another_device():
+    clip = Clip("a", torch.zeros(10, 3), torch.zeros(10, 2), torch.zeros(10, dtype=torch.int64), 0)
+    assert empty_batch("desed").to("meta").task == "desed"
+    assert replace(collate_clips([clip]), task="ave").to("meta").task == "ave"

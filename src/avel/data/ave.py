@@ -198,6 +198,10 @@ class AVE(LocalizationDataModule):
         """Names of the classes, by class id, without background."""
         return list(self.annotations.class_names)
 
+    def memory(self) -> dict[str, Any]:
+        """Return the classes."""
+        return {"class_names": self.class_names}
+
     def videos(self, split: str) -> list[str]:
         """Ids of the videos of a split, in the order of its file."""
         return [self.annotations.videos[row] for row in self.rows[split]]

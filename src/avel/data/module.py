@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -41,6 +41,42 @@ class LoaderOptions:
                 raise UserError(f"data.loader.{name}={value}: give a whole number from {least} on")
 
 
+class Facts(Protocol):
+    """What is known of any data set before it is read; a kind of data sets knows more."""
+
+    @property
+    def visual_dim(self) -> int:
+        """Channels of the visual features."""
+        ...
+
+    @property
+    def audio_dim(self) -> int:
+        """Channels of the audio features."""
+        ...
+
+    @property
+    def videos(self) -> dict[str, int]:
+        """Split -> number of annotated videos."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCollate:
+    """Makes batches that bear the name of their task.
+
+    Attributes:
+        collate: makes a batch of samples.
+        task: the name.
+    """
+
+    collate: Callable[[Sequence[Any]], Any]
+    task: str
+
+    def __call__(self, samples: Sequence[Any]) -> Any:
+        """Return the batch of some samples."""
+        return replace(self.collate(samples), task=self.task)
+
+
 class LocalizationDataModule(LightningDataModule, ABC):
     """A data set with precomputed features, split into train, validation and test.
 
@@ -55,7 +91,11 @@ class LocalizationDataModule(LightningDataModule, ABC):
         UserError: an unknown split.
     """
 
-    tiou_grid: ClassVar[tuple[float, ...]]
+    tiou_grid: tuple[float, ...]
+    """Thresholds that mean average precision is computed at."""
+
+    task: str = ""
+    """Name of the task that the batches bear, where a method has several."""
 
     def __init__(
         self,
@@ -78,12 +118,24 @@ class LocalizationDataModule(LightningDataModule, ABC):
         self._place: dict[str, int] | None = None
 
     @abstractmethod
+    def facts(self) -> Facts:
+        """Return what the data set is like, without reading all of it."""
+
+    @abstractmethod
     def dataset(self, split: str, *, training: bool) -> Dataset[Any]:
         """The samples of a split, cropped and so on if they are for training."""
 
     @abstractmethod
     def prepare(self, split: str) -> None:
         """Check the files of a split (the first time)."""
+
+    def memory(self) -> dict[str, Any]:
+        """Return what a checkpoint should remember of the data set, in plain values: a kind of data sets says more."""
+        return {}
+
+    def by_task(self) -> dict[str, LocalizationDataModule]:
+        """Return the data sets by the task that their batches bear: this is the only one."""
+        return {self.task: self}
 
     def setup(self, stage: str) -> None:
         """Check the files of the splits that the stage needs."""
@@ -147,7 +199,7 @@ class LocalizationDataModule(LightningDataModule, ABC):
             batch_size=options.batch_size if training else options.eval_batch_size,
             sampler=sampler,
             num_workers=options.num_workers,
-            collate_fn=self.collate,
+            collate_fn=TaskCollate(self.collate, self.task),
             pin_memory=torch.cuda.is_available(),
             drop_last=training and options.drop_last,
             persistent_workers=options.num_workers > 0,

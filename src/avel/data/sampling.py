@@ -19,7 +19,7 @@ from torch.utils.data.distributed import DistributedSampler
 from avel.batch import Batch
 from avel.errors import UserError, check_choice
 
-Order = Literal["shuffled", "fixed", "first_batch_shuffled"]
+Order = Literal["shuffled", "shuffled_once", "fixed", "first_batch_shuffled"]
 
 
 def sample_random(seed: int, epoch: int, index: int) -> Random:
@@ -33,14 +33,14 @@ class EpochSampler(DistributedSampler[tuple[int, int]]):
     Training draws by (seed, epoch) and gives every rank equally many; evaluation keeps the order and gives every index
     to exactly one rank. Lightning does not wrap it in a second sampler because it is a `DistributedSampler`.
 
-    Released codes of the AVE papers train in other orders: "fixed" is that of the data set in every epoch (AV-att,
-    whose list is sorted by class); "first_batch_shuffled" draws the first batch from all and keeps the rest (weakly
-    supervised PSP).
+    Released codes train in other orders: "shuffled_once" is drawn by the seed alone, so that only crops change with the
+    epoch (UniAV); "fixed" is that of the data set in every epoch (AV-att, whose list is sorted by class);
+    "first_batch_shuffled" draws the first batch from all and keeps the rest (weakly supervised PSP).
 
     Args:
         dataset: what is drawn from.
         training: draw in `order` and divide evenly.
-        order: "shuffled", or one of the two above.
+        order: "shuffled", or one of those above.
         first: samples of the first batch on all ranks, for "first_batch_shuffled".
         seed: of the order.
         rank: this process.
@@ -73,14 +73,17 @@ class EpochSampler(DistributedSampler[tuple[int, int]]):
         return len(range(self.rank, self.size, self.num_replicas))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = list(range(self.size))
-        if self.shuffle and self.order != "fixed":
-            drawn = list(order)
-            Random(f"{self.seed}/{self.epoch}").shuffle(drawn)
-            order = drawn if self.order == "shuffled" else drawn[: self.first] + order[self.first :]
-        mine = order[self.rank :: self.num_replicas][: len(self)]
+        mine = self._indices()[self.rank :: self.num_replicas][: len(self)]
         skip, self.skip = self.skip, 0
         return iter([(index, self.epoch) for index in mine[skip:]])
+
+    def _indices(self) -> list[int]:
+        listed = list(range(self.size))
+        if not self.shuffle or self.order == "fixed":
+            return listed
+        drawn = list(listed)
+        Random(f"{self.seed}/{0 if self.order == 'shuffled_once' else self.epoch}").shuffle(drawn)
+        return drawn[: self.first] + listed[self.first :] if self.order == "first_batch_shuffled" else drawn
 
 
 class ResumableLoader(DataLoader[Any]):
@@ -96,11 +99,21 @@ class ResumableLoader(DataLoader[Any]):
 
     def state_dict(self) -> dict[str, int]:
         """Return the epoch and the number of its batches that were handed out."""
-        return {"epoch": self._epoch, "batches": self.handed_out, "step_size": self._step_size}
+        return self.resume or self._place(self.handed_out)
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Continue behind the last batch that was handed out, if the saved epoch is the next to be drawn."""
         self.resume = state
+
+    def seek(self, epoch: int, batches: int = 0) -> None:
+        """Let the next iteration give an epoch from behind some of its batches on."""
+        sampler: Any = self.sampler
+        sampler.set_epoch(epoch)
+        self.resume = self._place(batches)
+
+    def close(self) -> None:
+        """End the processes that read ahead; the next iteration starts new ones."""
+        self._iterator = None
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         self.handed_out = self._take_place()
@@ -115,7 +128,8 @@ class ResumableLoader(DataLoader[Any]):
             raise UserError(str(error).rpartition("avel.errors.UserError: ")[2].rstrip()) from None
 
     @property
-    def _step_size(self) -> int:
+    def step_size(self) -> int:
+        """Videos in a batch of all ranks together."""
         ranks = self.sampler.num_replicas if isinstance(self.sampler, EpochSampler) else 1
         return (self.batch_size or 0) * ranks
 
@@ -124,14 +138,17 @@ class ResumableLoader(DataLoader[Any]):
         # Lightning puts a plain sequential sampler here for `overfit_batches` and for prediction
         return self.sampler.epoch if isinstance(self.sampler, EpochSampler) else 0
 
+    def _place(self, batches: int) -> dict[str, int]:
+        return {"epoch": self._epoch, "batches": batches, "step_size": self.step_size}
+
     def _take_place(self) -> int:
         state, self.resume = self.resume, None
         if state is None or state["epoch"] != self._epoch or self.batch_size is None:
             return 0
-        if state["step_size"] != self._step_size and 0 < state["batches"] < len(self):
+        if state["step_size"] != self.step_size and 0 < state["batches"] < len(self):
             raise UserError(
                 f"the checkpoint was written in the middle of an epoch with {state['step_size']} videos per step on all"
-                f" ranks, now there are {self._step_size}: keep data.loader.batch_size and trainer.devices to resume it"
+                f" ranks, now there are {self.step_size}: keep data.loader.batch_size and trainer.devices to resume it"
             )
         sampler: Any = self.sampler
         sampler.skip = state["batches"] * self.batch_size

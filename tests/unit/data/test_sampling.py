@@ -1,45 +1,17 @@
-import warnings
+from multiprocessing import active_children
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lightning import Callback, LightningModule, Trainer
-from torch.utils.data import Dataset
+from lightning import LightningModule, Trainer
 
 from avel.data.module import LoaderOptions
-from avel.data.sampling import EpochSampler, ResumableLoader, sample_random
+from avel.data.sampling import EpochSampler
 from avel.data.unav100 import UnAV100
 from avel.errors import UserError
+from tests.unit.data import fitting
 from tests.unit.data.files import write_tiny
-
-
-class Numbers(Dataset):
-    """Gives the keys it is asked for, and draws from their generator."""
-
-    def __init__(self, size):
-        self.size = size
-
-    def __len__(self):
-        return self.size
-
-    def __getitem__(self, key):
-        if key[0] == 13:
-            raise UserError("v13.npy: is empty")
-        return (*key, sample_random(0, *reversed(key)).random())
-
-
-def loader(size=11, *, workers=0, training=True, batch_size=2, **options):
-    dataset = Numbers(size)
-    sampler = EpochSampler(dataset, training=training, **options)
-    return ResumableLoader(
-        dataset, batch_size=batch_size, sampler=sampler, drop_last=training, num_workers=workers, collate_fn=list
-    )
-
-
-def epoch(loader, number):
-    loader.sampler.set_epoch(number)
-    return list(loader)
+from tests.unit.data.numbers import Numbers, epoch, loader
 
 
 @given(st.integers(1, 50), st.integers(1, 4), st.integers(0, 5), st.integers(0, 3))
@@ -80,6 +52,12 @@ def test_a_fixed_order_is_that_of_the_data_in_every_epoch():
     assert indices(7, 0, order="fixed") == indices(7, 1, order="fixed") == [[0, 1], [2, 3], [4, 5]]
 
 
+def test_an_order_that_is_shuffled_once_is_the_same_in_every_epoch_but_for_the_crops():
+    assert indices(11, 0, order="shuffled_once") == indices(11, 1, order="shuffled_once") == indices(11, 0)
+    assert indices(11, 0, order="shuffled_once", seed=1) != indices(11, 0, order="shuffled_once")
+    assert epoch(loader(order="shuffled_once"), 0) != epoch(loader(order="shuffled_once"), 1)
+
+
 def test_a_shuffled_first_batch_is_drawn_from_all_and_the_rest_stays():
     drawn = [indices(9, number, order="first_batch_shuffled", first=2) for number in range(30)]
     assert all(batches[1:] == [[2, 3], [4, 5], [6, 7]] for batches in drawn)
@@ -93,7 +71,7 @@ def test_a_shuffled_first_batch_is_that_of_all_ranks():
 
 
 def test_an_unknown_order_is_refused():
-    with pytest.raises(UserError, match="data.loader.order=sorted: unknown, choose one of shuffled, fixed"):
+    with pytest.raises(UserError, match="data.loader.order=sorted: unknown, choose one of shuffled, shuffled_once"):
         loader(order="sorted")
 
 
@@ -123,6 +101,34 @@ def test_a_place_in_a_finished_epoch_does_not_shorten_the_next():
     assert epoch(resumed, 1) == epoch(loader(), 1)
 
 
+@pytest.mark.parametrize("order", ["shuffled", "shuffled_once", "fixed"])
+def test_a_sought_place_is_one_in_the_epoch_s_order(order):
+    sought, whole = loader(order=order), epoch(loader(order=order), 4)
+    sought.seek(4, 2)
+    assert list(sought) == whole[2:]
+    sought.seek(4)
+    assert list(sought) == whole
+
+
+def test_a_place_is_kept_until_it_is_taken():
+    resumed = loader()
+    resumed.load_state_dict(place := {"epoch": 4, "batches": 3, "step_size": 2})
+    assert resumed.state_dict() == place
+    next(batches := iter(resumed))
+    assert resumed.state_dict() == place | {"epoch": 0, "batches": 1}
+    assert len(list(batches)) == len(resumed) - 1
+
+
+def test_a_closed_loader_ends_its_workers_and_can_be_drawn_from_again():
+    others = active_children()
+    closed = loader(workers=1, persistent_workers=True)
+    drawn = epoch(closed, 1)
+    assert len(active_children()) == len(others) + 1
+    closed.close()
+    assert active_children() == others
+    assert epoch(closed, 1) == drawn
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_error_keeps_its_one_line(workers):
     with pytest.raises(UserError) as caught:
@@ -130,63 +136,9 @@ def test_an_error_keeps_its_one_line(workers):
     assert str(caught.value) == "v13.npy: is empty"
 
 
-class Recorder(LightningModule):
-    """Notes what it gets; trains one number."""
-
-    def __init__(self, asks_for_steps):
-        super().__init__()
-        self.asks_for_steps = asks_for_steps
-        self.weight = torch.nn.Parameter(torch.zeros(()))
-        self.seen = []
-
-    def training_step(self, batch):
-        self.seen.append((batch.videos, batch.visual.sum().item()))
-        return self.weight**2
-
-    def validation_step(self, batch):
-        assert len(batch.videos)
-
-    def configure_optimizers(self):
-        if self.asks_for_steps:
-            assert self.trainer.estimated_stepping_batches > 0
-        return torch.optim.SGD(self.parameters(), lr=0.1)
-
-
-class SaveEverywhere(Callback):
-    """Saves at every moment at which a ModelCheckpoint can."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def on_train_batch_end(self, trainer, *_):
-        trainer.save_checkpoint(self.folder / f"step-{trainer.global_step}-{trainer.fit_loop.batch_idx}.ckpt")
-
-    def on_validation_end(self, trainer, *_):
-        trainer.save_checkpoint(self.folder / f"validated-{trainer.current_epoch}.ckpt")
-
-    def on_train_epoch_end(self, trainer, *_):
-        trainer.save_checkpoint(self.folder / f"epoch-{trainer.current_epoch}.ckpt")
-
-
-def fit(root, folder, *, resume=None, workers=0, callbacks=(), asks_for_steps=False, **options):
-    module = Recorder(asks_for_steps)
-    data = UnAV100(root=root, loader=LoaderOptions(batch_size=2, eval_batch_size=2, num_workers=workers))
-    trainer = Trainer(
-        default_root_dir=folder,
-        accelerator="cpu",
-        max_epochs=3,
-        logger=False,
-        callbacks=list(callbacks),
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        **options,
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*does not have many workers.*|.*existing checkpoint.*|.*isn't empty.*")
-        trainer.fit(module, data, ckpt_path=resume, weights_only=True)
-    return module.seen
+def fit(root, folder, *, workers=0, **options):
+    loader = LoaderOptions(batch_size=2, eval_batch_size=2, num_workers=workers)
+    return fitting.fit(UnAV100(root=root, loader=loader), folder, **options)
 
 
 @pytest.fixture(scope="module")
@@ -202,14 +154,13 @@ def root(tmp_path_factory):
 )
 def test_lightning_resumes_with_the_batches_that_would_have_come(root, tmp_path, options):
     """Checkpoints after every step, in the middle and at the ends of epochs, before and behind validation."""
-    whole = fit(root, tmp_path, callbacks=[SaveEverywhere(tmp_path)], **options)
+    whole = fit(root, tmp_path, callbacks=[fitting.SaveEverywhere(tmp_path)], **options)
     assert len(whole) == 3 * options.get("limit_train_batches", 4)
     checkpoints = sorted(tmp_path.glob("*.ckpt"))
     assert len(checkpoints) == len(whole) + 3 + 3
     for checkpoint in checkpoints:
-        progress = torch.load(checkpoint, weights_only=True)["loops"]["fit_loop"]["epoch_loop.batch_progress"]
         rest = fit(root, tmp_path, resume=checkpoint, **options)
-        assert rest == whole[progress["total"]["processed"] :], checkpoint.name
+        assert rest == whole[fitting.batches_before(checkpoint) :], checkpoint.name
 
 
 def test_the_middle_of_an_epoch_needs_the_old_batch_size(root):
@@ -226,14 +177,14 @@ def test_the_middle_of_an_epoch_needs_the_old_batch_size(root):
 
 
 def test_lightning_resumes_with_workers(root, tmp_path):
-    whole = fit(root, tmp_path, callbacks=[SaveEverywhere(tmp_path)], workers=2)
-    assert fit(root, tmp_path, resume=tmp_path / "step-6-1.ckpt", workers=2) == whole[6:]
+    whole = fit(root, tmp_path, callbacks=[fitting.SaveEverywhere(tmp_path)], workers=2)
+    assert fit(root, tmp_path, resume=tmp_path / "step-1-1.ckpt", workers=2) == whole[6:]
 
 
 def test_lightning_overfits_one_batch(root, tmp_path):
     with pytest.warns(UserWarning, match="overfit"):
         seen = fit(root, tmp_path, overfit_batches=1)
-    assert [videos for videos, _ in seen] == [seen[0][0]] * 3
+    assert [videos for _, videos, _ in seen] == [seen[0][1]] * 3
 
 
 def test_lightning_predicts_every_video_once(root):
