@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from avel.data.annotations import read_annotations, read_database
 from avel.data.features import FAMILIES
 from avel.data.planting import Planter
-from avel.data.synthetic_annotations import choose_subset, draw_database, stable_rng
+from avel.data.synthetic_annotations import choose_subset, draw_database
 from avel.data.synthetic_features import write_features
 from avel.data.synthetic_folder import claim, write
+from avel.data.synthetic_prompts import write_random_prompts
 from avel.errors import UserError
-from avel.files import whole_file
 
-FORMAT = 1
+FORMAT = 2
 """Changes whenever the same options give other files."""
-
-PROMPT_DIM = 64
-"""Width of made-up prompts."""
 
 DEFAULT_VIDEOS, DEFAULT_CLASSES = 500, 20
 """Without an annotation file."""
@@ -77,9 +71,9 @@ class SyntheticOptions:
 def write_unav100(root: Path, options: SyntheticOptions, *, workers: int = 1, force: bool = False) -> list[Path]:
     """Write a data set in the layout of UnAV-100.
 
-    Writes `annotations/unav100_annotations.json`, `av_features/*.npy`, `prompts/unav100_prompt.npy` and
-    `synthetic.json`, which says how they were made. Each file appears whole or not at all; equal options write only
-    what is missing.
+    Writes `annotations/unav100_annotations.json`, `av_features/*.npy`, `prompts/unav100_prompt.npy`, whose rows
+    `prompts/unav100_prompt.json` names, and `synthetic.json`, which says how they were made. Each file appears whole
+    or not at all; equal options write only what is missing.
 
     Args:
         root: folder of the data set, created if needed.
@@ -105,7 +99,7 @@ def write_unav100(root: Path, options: SyntheticOptions, *, workers: int = 1, fo
     path = root / "annotations" / "unav100_annotations.json"
     write(path, json.dumps({"version": "unav100", "database": database}).encode())
     annotations = read_annotations(path)
-    write_prompts(root / "prompts" / "unav100_prompt.npy", annotations.class_names)
+    write_random_prompts(root / "prompts" / "unav100_prompt.npy", annotations.class_names)
     planter = Planter(
         class_names=annotations.class_names,
         visual_dim=options.visual_dim,
@@ -115,16 +109,6 @@ def write_unav100(root: Path, options: SyntheticOptions, *, workers: int = 1, fo
         seed=options.seed,
     )
     return write_features(root, FAMILIES[options.features], planter, annotations.videos, workers=workers)
-
-
-def write_prompts(path: Path, class_names: Sequence[str]) -> None:
-    """Write a random unit vector per class, (C, 64) float32, instead of the text embedding of a sentence about it.
-
-    It depends on the name of the class alone.
-    """
-    rows = np.stack([stable_rng(0, "prompt", name).normal(size=PROMPT_DIM) for name in class_names])
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.save(file, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
 
 
 def _database(options: SyntheticOptions) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from avel.data.synthetic_annotations import choose_subset, draw_database
 from avel.data.synthetic_features import write_features
 from avel.data.synthetic_files import Database
 from avel.data.synthetic_folder import claim, write
+from avel.data.synthetic_prompts import write_random_prompts
 from avel.data.synthetic_statistics import Statistics
 from avel.data.thumos14 import Thumos14
 from avel.errors import UserError, check_choice
 
-FORMAT = 1
+FORMAT = 2
 """Changes whenever the same options give other files."""
 
 
@@ -39,6 +40,8 @@ class DenseFormat:
         classes: the same for classes.
         name: gives drawn videos the names and facts that the data set has.
         files: gives the official annotation files, path -> text.
+        prompts: where its prompts lie, None if none were published.
+        prompt_rows: gives the order of their rows, from the names of the classes by id.
     """
 
     reader: type[DenseDataModule]
@@ -48,6 +51,8 @@ class DenseFormat:
     classes: int
     name: Callable[[Database], Database]
     files: Callable[[Database], dict[str, str]]
+    prompts: str | None = None
+    prompt_rows: Callable[[Sequence[str]], Iterable[str]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +120,15 @@ def write_dense(
     claim(
         root,
         _manifest(options, features, database),
-        data=[*folders, *{Path(name).parts[0] for name in files}],
+        data=[*folders, "prompts", *{Path(name).parts[0] for name in files}],
         stale=[f"{folder}/*.npy" for folder in sorted(folders)],
         force=force,
     )
     for name, text in files.items():
         write(root / name, text.encode())
     annotations = data_format.reader(root=root, features=features, selection_split="test").annotations
+    if data_format.prompts:
+        write_random_prompts(root / data_format.prompts, data_format.prompt_rows(annotations.class_names))
     planter = Planter(
         class_names=annotations.class_names,
         visual_dim=options.visual_dim,
@@ -180,6 +187,7 @@ FORMATS = {
         classes=20,
         name=dict,
         files=synthetic_files.activitynet13_files,
+        prompts="prompts/anet_prompt.npy",
     ),
     "desed": DenseFormat(
         reader=DESED,
@@ -189,6 +197,8 @@ FORMATS = {
         classes=10,
         name=synthetic_files.name_clips,
         files=synthetic_files.desed_files,
+        prompts="prompts/dcase_prompt.npy",
+        prompt_rows=reversed,  # those of the published file are in another order than the classes, too
     ),
     "thumos14": DenseFormat(
         reader=Thumos14,

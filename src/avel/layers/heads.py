@@ -122,7 +122,12 @@ class RegressionHead(nn.Module):
     def replace_classes(self, task: str, like: Tensor) -> None:
         """Let a class-aware task regress other classes: class i as its present class `like[i]`, (C',) int64."""
         conv = cast(MaskedConv1d, expert(self.out, task)).conv
-        weight, bias = (parameter.unflatten(0, (-1, 2))[like].flatten(0, 1) for parameter in conv.parameters())
+        weight, bias = (rows_of_classes(parameter, like) for parameter in conv.parameters())
         conv.weight, conv.bias = nn.Parameter(weight), nn.Parameter(bias)
         conv.out_channels = len(bias)
         self.shapes[task] = (len(like), 2)
+
+
+def rows_of_classes(parameter: Tensor, classes: Tensor) -> Tensor:
+    """Take rows of a class-aware output layer: (2 C, ...) for C classes to (2 C', ...), of which i is `classes[i]`."""
+    return parameter.unflatten(0, (-1, 2))[classes].flatten(0, 1)

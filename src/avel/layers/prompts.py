@@ -40,6 +40,19 @@ class PromptClassifier(nn.Module):
         for task, count in num_classes.items():
             self.register_buffer(f"prompts_{task}", torch.zeros(count, prompt_dim))
 
+    @property
+    def prompt_dim(self) -> int:
+        """Width of the text embeddings."""
+        return self.text.in_features
+
+    def set_prompt_dim(self, prompt_dim: int) -> None:
+        """Take text embeddings of another width than before: projection and prompts are then yet to be loaded."""
+        if prompt_dim == self.prompt_dim:
+            return
+        self.text = nn.Linear(prompt_dim, self.text.out_features).to(self.logit_scale)
+        for name, prompts in self.named_buffers(recurse=False):
+            setattr(self, name, prompts.new_zeros(len(prompts), prompt_dim))
+
     def prompts(self, task: str) -> Tensor:
         """Text embeddings of a task's classes, (C, prompt_dim)."""
         return self.get_buffer(f"prompts_{task}")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from avel.batch import Batch, DensePrediction
+from avel.checkpoints.vocabulary import Vocabulary, adapt_classes, leave_out_tasks
+from avel.data.prompts import read_prompts
 from avel.errors import UserError, check_choice
 from avel.layers.heads import HeadConfig, RegressionHead
 from avel.layers.prompts import PromptClassifier
@@ -37,8 +38,9 @@ class UniAV(DenseLocalizer):
     own in every block. A class is told by the text embedding of a sentence: all tasks share the classifier, too, and
     classes can be others than in training (`set_prompts`). Each task regresses with an output layer of its own.
 
-    Prompts are part of a checkpoint; their files are read at construction only. As in UnAV, padding is not inert, and
-    one padded step per level reproduces the padding of the released code.
+    Prompts are part of a checkpoint; their files are read at construction only, and may be missing where a checkpoint
+    brings them. As in UnAV, padding is not inert, and one padded step per level reproduces the padding of the released
+    code.
 
     Args:
         visual_dim: width of the visual features.
@@ -70,7 +72,11 @@ class UniAV(DenseLocalizer):
     ) -> None:
         check_choice("method.positions", positions, get_args(Positions))
         pyramid, head = pyramid or PyramidConfig(), head or HeadConfig()
-        prompts = {name: read_prompts(task.prompts) for name, task in tasks.items() if task.prompts is not None}
+        prompts = {
+            name: read_prompts(task.prompts, task.class_names, task.prompt_classes)
+            for name, task in tasks.items()
+            if task.prompts is not None and Path(task.prompts).exists()
+        }
         prompt_dim = prompt_dim or next((of_task.shape[1] for of_task in prompts.values()), ONE_PEACE_DIM)
         super().__init__(tasks, pyramid.levels, optimizer)
         self.save_hyperparameters(logger=False)
@@ -112,70 +118,71 @@ class UniAV(DenseLocalizer):
             return limit
         return min(limit, self.stride * (-(-longest // self.stride) + 1))
 
+    # Classes
+
+    def vocabulary(self, task: str) -> Vocabulary:
+        """Prompts and names of a task's classes."""
+        return Vocabulary(self.classify.prompts(task), tuple(self.tasks[task].class_names))
+
     @torch.no_grad()
-    def set_prompts(self, task: str, prompts: Tensor) -> None:
+    def set_prompts(self, task: str, prompts: Tensor, class_names: Sequence[str] = ()) -> None:
         """Let a task find other classes than before: those of `prompts`, in the order of its new class ids.
 
-        A task whose offsets are class-aware regresses a new class as the one of its present classes whose prompt is
-        most similar.
+        A task whose offsets are class-aware regresses a class as before if a present one has its name, else as the one
+        of the present classes whose prompt is most similar.
 
         Args:
             task: its name.
             prompts: text embeddings (C', prompt_dim), of the encoder that the method was trained with.
+            class_names: the new names of all classes, () if they have none.
 
         Raises:
-            UserError: there is no such task, or the prompts have another width.
+            UserError: there is no such task, or the prompts have another width or number than the names.
         """
         if task not in self.tasks:
             raise UserError(f"there is no task {task!r}, the method has {', '.join(self.tasks)}")
-        present = self.classify.prompts(task)
-        if prompts.dim() != 2 or prompts.shape[1] != present.shape[1]:
-            raise UserError(f"prompts of {task}: shape {tuple(prompts.shape)}, wanted (classes, {present.shape[1]})")
-        if self.tasks[task].class_aware:
-            similarity = normalize(prompts.to(present), dim=1) @ normalize(present, dim=1).T
-            self.regress.replace_classes(task, similarity.argmax(dim=1))
+        present, new = self.vocabulary(task), Vocabulary(prompts, tuple(class_names))
+        if prompts.dim() != 2 or prompts.shape[1] != present.prompts.shape[1]:
+            wanted = present.prompts.shape[1]
+            raise UserError(f"prompts of {task}: shape {tuple(prompts.shape)}, wanted (classes, {wanted})")
+        changed = replace(self.tasks[task], num_classes=len(prompts), class_names=new.names)
+        if changed.class_aware:
+            self.regress.replace_classes(task, new.likes(present))
         self.classify.set_prompts(task, prompts)
-        self.tasks[task] = replace(self.tasks[task], num_classes=len(prompts))
+        self.tasks[task] = changed
 
-    def on_fit_start(self) -> None:
-        """Refuse to train a task that has no prompts.
+    def check_complete(self) -> None:
+        """Refuse to begin without prompts.
 
         Raises:
-            UserError: neither file nor checkpoint brought them.
+            UserError: neither file nor checkpoint brought those of a task.
         """
-        for name in self.tasks:
+        for name, task in self.tasks.items():
             if not self.classify.prompts(name).any():
+                if task.prompts is not None:
+                    read_prompts(task.prompts)
                 raise UserError(f"method.tasks.{name}.prompts is missing: give a .npy file with one row per class")
+
+    def on_fit_start(self) -> None:
+        """Refuse to train a task that has no prompts."""
+        self.check_complete()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Describe the tasks as they are now: their prompts are among the weights, so no file is needed again."""
         super().on_save_checkpoint(checkpoint)
-        tasks = {name: replace(task, prompts=None) for name, task in self.tasks.items()}
+        tasks = {name: replace(task, prompts=None, prompt_classes=None) for name, task in self.tasks.items()}
         checkpoint["hyper_parameters"]["tasks"] = plain_arguments(tasks)
+        checkpoint["hyper_parameters"]["prompt_dim"] = self.classify.prompt_dim
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Make the classes of a checkpoint ours, see `adapt_classes`; training goes on with the same classes only.
 
-def read_prompts(path: str | Path) -> Tensor:
-    """Read the text embeddings of a task's classes, (C, prompt_dim) float32.
-
-    Args:
-        path: a .npy file with one row per class, in the order of class ids.
-
-    Raises:
-        UserError: the file is missing or damaged, or holds something else than a finite matrix.
-    """
-    if not Path(path).exists():
-        raise UserError(
-            f"{path}: there is no such file of prompts; data/README.md says where the published ones go. Made-up data:"
-            " run the same make_synthetic.py again. Prompts elsewhere: method.tasks.NAME.prompts=FILE"
-        )
-    try:
-        prompts = np.load(path, allow_pickle=False)
-        if not isinstance(prompts, np.ndarray):
-            raise ValueError("this is an archive of several arrays")
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} cannot be read as prompts (.npy): {error}") from None
-    if prompts.ndim != 2 or not np.issubdtype(prompts.dtype, np.floating):
-        raise UserError(f"{path}: {prompts.dtype} of shape {prompts.shape}, wanted one row of floats per class")
-    if len(broken := np.flatnonzero(~np.isfinite(prompts).all(axis=1))):
-        raise UserError(f"{path}: row {broken[0]} holds NaN or infinite values, encode the prompt of that class again")
-    return torch.from_numpy(prompts.astype(np.float32))
+        Evaluation and prediction may do with fewer tasks.
+        """
+        resumes = self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+        if not resumes:
+            leave_out_tasks(checkpoint, self.tasks.keys())
+        adapt_classes(checkpoint, {name: self.vocabulary(name) for name in self.tasks}, resumes=resumes)
+        projection = checkpoint["state_dict"].get("classify.text.weight")
+        if projection is not None:  # else of another method, which loading will refuse
+            self.classify.set_prompt_dim(projection.shape[1])

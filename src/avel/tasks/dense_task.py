@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from avel.decoding.dense import DenseDecoder
+from avel.errors import UserError
 from avel.losses.dense import DenseLossConfig
 
 
@@ -18,8 +20,16 @@ class DenseTask:
         class_aware: whether offsets are regressed per class.
         loss: weights and normalization of the losses.
         decoder: thresholds and suppression that turn scores into events.
-        prompts: .npy file with one text embedding per class, in the order of class ids, for methods that classify by
+        class_names: names of the classes by id, () where nobody told; by them prompts, and what a checkpoint has
+            learned, find the classes that they are about.
+        prompts: .npy file with one text embedding per class (see `avel.data.prompts`), for methods that classify by
             prompts; None where a checkpoint or `UniAV.set_prompts` brings them.
+        prompt_classes: which class each row of `prompts` is about; None: the .json file beside it says so, without
+            one row i is about class i.
+        weight: factor of the task's loss, above 0.
+
+    Raises:
+        UserError: the weight is not above 0, or there are more or fewer names than classes.
     """
 
     num_classes: int
@@ -27,7 +37,20 @@ class DenseTask:
     class_aware: bool = True
     loss: DenseLossConfig = DenseLossConfig()
     decoder: DenseDecoder = DenseDecoder()
+    class_names: Sequence[str] = ()
     prompts: str | None = None
+    prompt_classes: Sequence[str] | None = None
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "class_names", tuple(self.class_names or ()))  # YAML has lists and null
+        if self.class_names and len(self.class_names) != self.num_classes:
+            raise UserError(
+                f"method.tasks.NAME.class_names has {len(self.class_names)} names, num_classes is {self.num_classes}:"
+                " give one name per class"
+            )
+        if not self.weight > 0:
+            raise UserError(f"method.tasks.NAME.weight={self.weight}: must be above 0")
 
     @property
     def outputs(self) -> int:

@@ -46,6 +46,8 @@ def test_prompts_are_unit_rows_that_depend_on_class_names_alone(tmp_path):
         write_unav100(tmp_path / str(i), of_set)
         prompts = np.load(tmp_path / str(i) / "prompts" / "unav100_prompt.npy")
         names = UnAV100(root=tmp_path / str(i), features=of_set.features).facts().class_names
+        about = json.loads((tmp_path / str(i) / "prompts" / "unav100_prompt.json").read_text())
+        assert about["classes"] == names
         assert (prompts.shape, prompts.dtype) == ((len(names), 64), np.float32)
         np.testing.assert_allclose(np.linalg.norm(prompts, axis=1), 1, rtol=1e-6)
         found.append(dict(zip(names, prompts.tolist(), strict=True)))

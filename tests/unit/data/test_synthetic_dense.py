@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avel.data.prompts import read_prompts
 from avel.data.synthetic_dense import FORMATS, SyntheticDenseOptions, write_dense
 from avel.errors import UserError
 from tests.unit.data.files import SHARED, counts, link
@@ -61,6 +62,21 @@ def test_other_options_need_force_and_real_data_is_never_touched(tmp_path, datas
     (tmp_path / "a" / "synthetic.json").unlink()
     with pytest.raises(UserError, match="holds data that was not made up"):
         write_dense(tmp_path / "a", dataset, TINY, force=True)
+
+
+def test_prompts_are_matched_by_name_and_alike_in_all_sets(tmp_path):
+    found = {}
+    for dataset, file in (("activitynet13", "anet_prompt"), ("desed", "dcase_prompt")):
+        write_dense(tmp_path / dataset, dataset, TINY)
+        path = tmp_path / dataset / "prompts" / f"{file}.npy"
+        names = FORMATS[dataset].reader(root=tmp_path / dataset, selection_split="test").class_names
+        found[dataset] = dict(zip(names, read_prompts(path, names).tolist(), strict=True))
+        in_order_of_ids = np.load(path).tolist() == list(found[dataset].values())
+        assert in_order_of_ids == (dataset == "activitynet13")
+    assert found["activitynet13"] == found["desed"]
+    np.testing.assert_allclose(np.linalg.norm(list(found["desed"].values()), axis=1), 1, rtol=1e-6)
+    write_dense(tmp_path / "thumos14", "thumos14", TINY)
+    assert not (tmp_path / "thumos14" / "prompts").exists()
 
 
 def test_drawn_data_have_the_oddities_of_the_real_ones(tmp_path):

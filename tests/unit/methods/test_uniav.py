@@ -1,10 +1,12 @@
+import copy
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from lightning import Trainer
 from torch.testing import assert_close
+from torch.utils.data import DataLoader
 
 from avel.batch import Sample, TimeGrid, collate
 from avel.decoding.dense import DenseDecoder
@@ -12,12 +14,11 @@ from avel.errors import UserError
 from avel.layers.heads import HeadConfig
 from avel.layers.pyramid import PyramidConfig
 from avel.losses.dense import DenseLossConfig
-from avel.methods.uniav import UniAV, read_prompts
+from avel.methods.uniav import UniAV
 from avel.tasks.dense_task import DenseTask
 from avel.tasks.loading import load_method
 from avel.training.optim import OptimizerRecipe
 
-REAL_PROMPTS = Path(__file__).parents[4] / "shared/data/uniav_prompts"
 GRID = TimeGrid(fps=16, stride=4, window=16)
 ACTIONS = DenseTask(4, 32, class_aware=False, loss=DenseLossConfig(initial_normalizer=10))
 SOUNDS = DenseTask(3, 16, decoder=DenseDecoder(max_events=7))
@@ -120,43 +121,136 @@ def test_a_checkpoint_needs_no_prompt_file_and_knows_exchanged_classes(tmp_path)
     file = tmp_path / "prompts.npy"
     np.save(file, np.random.default_rng(0).normal(size=(4, 6)).astype(np.float64))
     recipe = OptimizerRecipe(lr_of={"classify.text": 0.1})
-    method = narrow(TASKS | {"actions": replace(ACTIONS, prompts=str(file))}, optimizer=recipe).eval()
+    actions = replace(ACTIONS, class_names=["run", "sit", "eat", "nap"])
+    method = narrow(TASKS | {"actions": replace(actions, prompts=str(file))}, optimizer=recipe).eval()
     method.set_prompts("sounds", torch.randn(5, 6))
     file.unlink()
     checkpoint = {"state_dict": method.state_dict()}
     method.on_save_checkpoint(checkpoint)
     torch.save(checkpoint, tmp_path / "method.ckpt")
     again = load_method(tmp_path / "method.ckpt")
-    assert again.tasks == {"actions": ACTIONS, "sounds": replace(SOUNDS, num_classes=5)}
+    assert again.tasks == {"actions": actions, "sounds": replace(SOUNDS, num_classes=5)}
     assert again.recipe == recipe
     for task in TASKS:
         with torch.no_grad():
             assert_close(again(batch(task, 16)).logits, method(batch(task, 16)).logits, rtol=0, atol=0)
 
 
-def test_prompts_are_checked(tmp_path):
-    def with_file(name):
-        return narrow({"sounds": replace(SOUNDS, prompts=str(tmp_path / name))})
+def saved(method):
+    """What a checkpoint holds of a method."""
+    checkpoint = {"state_dict": method.state_dict()}
+    method.on_save_checkpoint(checkpoint)
+    return copy.deepcopy(checkpoint)
+
+
+def loaded(method, checkpoint):
+    """Load as a trainer does."""
+    method.on_load_checkpoint(checkpoint)
+    method.load_state_dict(checkpoint["state_dict"])
+    return method.eval()
+
+
+def named(*names, **changes):
+    return {name: replace(task, **changes) for name, task in TASKS.items()} | {
+        "sounds": replace(SOUNDS, num_classes=len(names), class_names=names, **changes)
+    }
+
+
+@pytest.mark.parametrize("tasks", [("sounds",), ("sounds", "actions")])
+def test_a_checkpoint_can_be_asked_for_other_classes(tasks):
+    def of(*names):
+        return {name: task for name, task in named(*names).items() if name in tasks}
+
+    trained = narrow(of("owl", "bus", "cat")).eval()
+    again = loaded(narrow(of("cat", "owl")), saved(trained))
+    sounds = batch("sounds", 16)
+    with torch.no_grad():
+        before, after = trained(sounds), again(sounds)
+    assert_close(after.logits, before.logits[..., [2, 0]])
+    assert_close(after.offsets, before.offsets[:, :, [2, 0]])
+
+    wanted = narrow(of("cat", "tram"))
+    wanted.classify.set_prompts("sounds", torch.stack([torch.ones(6), trained.classify.prompts("sounds")[1]]))
+    again = loaded(wanted, saved(trained))
+    with torch.no_grad():
+        after = again(sounds)
+    assert_close(after.logits, before.logits[..., [2, 1]])
+    assert_close(after.offsets, before.offsets[:, :, [2, 1]])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_checkpoint_of_several_tasks_can_be_asked_for_one(task):
+    tasks = named("owl", "bus", "cat") | {"actions": replace(ACTIONS, class_names=["run", "sit", "eat", "nap"])}
+    trained = narrow(tasks).eval()
+    alone = loaded(narrow({task: tasks[task]}), saved(trained))
+    with torch.no_grad():
+        assert_close(alone(batch(task, 16)).logits, trained(batch(task, 16)).logits)
+    stranger = saved(trained)
+    narrow({"other": SOUNDS}).on_load_checkpoint(stranger)
+    assert stranger["state_dict"].keys() == trained.state_dict().keys()
+
+
+def test_a_checkpoint_brings_prompts_of_its_own_width(tmp_path):
+    trained = narrow(named("owl", "bus", "cat"))
+    elsewhere = replace(trained.tasks["sounds"], prompts=str(tmp_path / "none.npy"))
+    again = UniAV(**trained.hparams | {"prompt_dim": None, "tasks": trained.tasks | {"sounds": elsewhere}})
+    assert again.classify.prompts("sounds").shape == (3, 1536)
+    again = loaded(again, saved(trained))
+    again.check_complete()
+    assert torch.equal(again.classify.prompts("sounds"), trained.classify.prompts("sounds"))
+    assert saved(again)["hyper_parameters"]["prompt_dim"] == 6
+
+
+@pytest.mark.filterwarnings("ignore:.*(num_workers|val_dataloader|log_every_n_steps|max_epochs)")
+def test_training_resumes_with_the_same_classes_only(tmp_path):
+    def trainer():
+        quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+        return Trainer(accelerator="cpu", max_epochs=1, enable_model_summary=False, **quiet)
+
+    first, path = trainer(), tmp_path / "last.ckpt"
+    loader = DataLoader([batch("sounds", 16)], batch_size=None)
+    first.fit(narrow(named("owl", "bus", "cat")), loader)
+    first.save_checkpoint(path)
+    trainer().fit(narrow(named("owl", "bus", "cat")), loader, ckpt_path=path, weights_only=True)
+    with pytest.raises(UserError, match="are owl, bus, cat; here they are owl, cat, bus"):
+        trainer().fit(narrow(named("owl", "cat", "bus")), loader, ckpt_path=path, weights_only=True)
+
+
+def test_names_choose_among_present_classes():
+    method = narrow(named("owl", "bus", "cat")).eval()
+    with torch.no_grad():
+        before = method(batch("sounds", 16)).offsets
+        method.set_prompts("sounds", torch.randn(2, 6), ["cat", "owl"])
+        after = method(batch("sounds", 16)).offsets
+    assert_close(after, before[:, :, [2, 0]])
+    assert method.tasks["sounds"].class_names == ("cat", "owl")
+    with pytest.raises(UserError, match="class_names has 1 names, num_classes is 2"):
+        method.set_prompts("sounds", torch.randn(2, 6), ["cat"])
+
+
+def test_prompts_are_checked_against_the_task(tmp_path):
+    def with_file(name, **changes):
+        return narrow({"sounds": replace(SOUNDS, prompts=str(tmp_path / name), **changes)})
 
     np.save(tmp_path / "wide.npy", np.zeros((3, 7)))
-    np.savez(tmp_path / "many.npz", np.zeros(3))
-    np.save(tmp_path / "ints.npy", np.zeros((3, 6), dtype=int))
-    np.save(tmp_path / "nan.npy", np.where(np.arange(18).reshape(3, 6) == 8, np.nan, 1.0))
-    (tmp_path / "bad.npy").write_bytes(b"no array")
-    for name, message in (
-        ("wide.npy", r"wide.npy: prompts of shape \(3, 7\), wanted \(3, 6\), one row per class"),
-        ("many.npz", "many.npz cannot be read as prompts"),
-        ("bad.npy", "bad.npy cannot be read as prompts"),
-        ("none.npy", "none.npy: there is no such file of prompts; data/README.md says"),
-        ("ints.npy", r"ints.npy: int64 of shape \(3, 6\), wanted one row of floats per class"),
-        ("nan.npy", "nan.npy: row 1 holds NaN or infinite values"),
-    ):
-        with pytest.raises(UserError, match=message):
-            with_file(name)
+    with pytest.raises(UserError, match=r"wide.npy: prompts of shape \(3, 7\), wanted \(3, 6\), one row per class"):
+        with_file("wide.npy")
+    rows = np.arange(24, dtype=np.float32).reshape(4, 6)
+    np.save(tmp_path / "named.npy", rows)
+    method = with_file("named.npy", class_names=["owl", "bus", "cat"], prompt_classes=["cat", "dog", "bus", "owl"])
+    assert method.classify.prompts("sounds").tolist() == rows[[3, 2, 0]].tolist()
+
+
+def test_prompts_may_be_missing_until_there_is_no_checkpoint_to_bring_them(tmp_path):
+    method = narrow({"sounds": replace(SOUNDS, prompts=str(tmp_path / "none.npy"))})
+    with pytest.raises(UserError, match=r"none\.npy: there is no such file of prompts"):
+        method.check_complete()
+    method.classify.set_prompts("sounds", torch.ones(3, 6))
+    method.check_complete()
     method = narrow()
-    method.on_fit_start()
+    method.check_complete()
     method.classify.set_prompts("sounds", torch.zeros(3, 6))
-    with pytest.raises(UserError, match="method.tasks.sounds.prompts is missing"):
+    with pytest.raises(UserError, match=r"method\.tasks\.sounds\.prompts is missing"):
         method.on_fit_start()
 
 
@@ -183,13 +277,3 @@ def test_the_files_decide_on_the_width_of_prompts(tmp_path):
 def test_tasks_that_cannot_be_are_refused(tasks, message):
     with pytest.raises(UserError, match=message):
         narrow(tasks)
-
-
-@pytest.mark.skipif(not REAL_PROMPTS.is_dir(), reason="the published prompts are not here")
-@pytest.mark.parametrize(
-    ("file", "classes"), [("anet_prompt.npy", 200), ("unav100_prompt.npy", 100), ("dcase_prompt.npy", 10)]
-)
-def test_the_published_prompts(file, classes):
-    prompts = read_prompts(REAL_PROMPTS / file)
-    assert prompts.shape == (classes, 1536)
-    assert_close(prompts.norm(dim=1), torch.ones(classes))
