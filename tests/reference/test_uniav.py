@@ -4,10 +4,13 @@ import json
 
 import pytest
 import torch
+from lightning.pytorch import Callback, Trainer
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 from torch.testing import assert_close
 
 from avel.checkpoints import official
+from avel.data.multitask import MultitaskDataModule
 from avel.layers.heads import HeadConfig
 from avel.layers.pyramid import PyramidConfig
 from avel.losses.dense import DenseLosses
@@ -15,12 +18,13 @@ from avel.methods.uniav import UniAV
 from avel.segments.points import pyramid_points
 from avel.segments.targets import assign_targets
 from avel.tasks.dense_task import DenseTask
-from avel.training.optim import build_optimizer
-from avel.training.schedulers import warmup_cosine
+from avel.training.averaging import ExponentialMovingAverage
+from avel.training.stop_and_go import StopAndGo
 from tests.reference import uniav
 from tests.reference.decoding import check_same_up_to_ties
 from tests.reference.loader import FOLDER, Case, find_cases
 from tests.reference.uniav import NAMES
+from tests.stored import StoredBatches
 
 CASES = find_cases(kind="dense", methods=("UniAV",))
 all_cases = pytest.mark.parametrize("case", CASES, ids=str)
@@ -131,39 +135,55 @@ def check_losses(losses: DenseLosses, normalizer: Tensor, expected: dict[str, Te
     assert_close(values, torch.stack([expected[name] for name in names]), rtol=1e-5, atol=1e-7)
 
 
+class Notes(Callback):
+    """Notes what the released loop notes, and stops the training with its last iteration."""
+
+    def __init__(self, iterations):
+        self.iterations = iterations
+        self.rates, self.losses, self.norms = [], [], []
+
+    def on_train_batch_start(self, trainer, *_):
+        self.rates.append({group["lr"] for group in trainer.optimizers[0].param_groups})
+
+    def on_before_optimizer_step(self, trainer, method, _):
+        self.norms.append(get_total_norm([p.grad for p in method.parameters() if p.grad is not None]))
+
+    def on_train_batch_end(self, trainer, method, outputs, batch, _):
+        parts = (f"train/{batch.task}/{name}" for name in ("classification_loss", "regression_loss", "loss"))
+        self.losses.append(torch.stack([trainer.callback_metrics[name] for name in parts]))
+        if trainer.global_step == self.iterations * len(method.tasks):
+            self.weights = {name: value.clone() for name, value in method.state_dict().items()}
+            trainer.should_stop = True
+
+
 @all_cases
 def test_training_steps(case):
-    """The released loop: a step of each task with one learning rate, then the next rate."""
+    """The released loop as our parts train together: a step of each task with one learning rate, then the next rate."""
     config, expected, method = case.config["steps"], case.select("steps."), uniav.build(case)
-    assert set(config["loss_scale"].values()) == {1.0}
-    optimizer, recipe = build_optimizer(method, method.recipe), method.recipe
-    per_epoch = config["iters_per_epoch"]
-    epochs = recipe.warmup_epochs + config["num_train_epochs"]
-    scheduler = warmup_cosine(optimizer, recipe.warmup_epochs * per_epoch, epochs * per_epoch, recipe.min_lr)
-    average = {name: parameter.detach().clone() for name, parameter in method.named_parameters()}
-    batches = [uniav.training_videos(case, task) for task in case.config["tasks"]]
-    rates, losses, norms = [], [], []
-    for _ in range(config["iterations"]):
-        rates.append({group["lr"] for group in optimizer.param_groups})
-        for batch in batches:
-            optimizer.zero_grad()
-            found = method.losses(batch)
-            found.total.backward()
-            norms.append(torch.nn.utils.clip_grad_norm_(method.parameters(), recipe.clip_norm))
-            optimizer.step()
-            for name, parameter in method.named_parameters():
-                average[name].lerp_(parameter.detach(), 1 - 0.999)
-            losses.append(torch.stack([found.classification, found.regression, found.total]).detach())
-        scheduler.step()
+    assert {task.weight for task in method.tasks.values()} == set(config["loss_scale"].values()) == {1.0}
+    sets = {NAMES[task]: StoredBatches(uniav.training_videos(case, task)) for task in case.config["tasks"]}
+    notes = Notes(config["iterations"])
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=method.recipe.warmup_epochs + config["num_train_epochs"],
+        limit_val_batches=0,
+        callbacks=[notes, ExponentialMovingAverage(0.999, warmup=False), StopAndGo(resume="drop")],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(method, MultitaskDataModule(sets, rounds=config["iters_per_epoch"]))
 
     tolerance = {"rtol": case.document["tolerance"]["steps_rtol"], "atol": case.document["tolerance"]["steps_atol"]}
-    for ours, stored in zip(rates, expected["lr"].tolist(), strict=True):
+    stored_rates = expected["lr"].repeat_interleave(len(sets), dim=0).tolist()
+    for ours, stored in zip(notes.rates, stored_rates, strict=True):
         assert sorted(ours) == pytest.approx(sorted(set(stored)), rel=1e-6, abs=1e-12)
-    assert_close(torch.stack(losses).view(-1, len(batches), 3), expected["losses"], **tolerance)
-    assert_close(torch.stack(norms).view(-1, len(batches)), expected["gradnorm_before_clip"], **tolerance)
-    normalizers = torch.stack([method.criterion[NAMES[task]].normalizer for task in case.config["tasks"]])
+    assert_close(torch.stack(notes.losses).view(-1, len(sets), 3), expected["losses"], **tolerance)
+    assert_close(torch.stack(notes.norms).view(-1, len(sets)), expected["gradnorm_before_clip"], **tolerance)
+    normalizers = torch.stack([method.criterion[task].normalizer for task in sets])
     assert_close(normalizers, expected["loss_norm"], **tolerance)
-    for prefix, state in (("steps.final.", method.state_dict()), ("steps.ema.", average)):
+    for prefix, state in (("steps.final.", notes.weights), ("steps.ema.", method.state_dict())):
         stored = case.select(prefix)
         assert set(stored) == set(config["watch"])
         for name, value in official.convert(stored, official.UNIAV, state, partial=True).items():

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Literal, get_args
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal, get_args
 
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
+from torch.optim import Optimizer
 
 from avel.batch import Batch, DensePrediction
 from avel.data.class_scores import read_class_scores
@@ -26,8 +27,8 @@ from avel.tasks.base import Localizer
 from avel.tasks.baselines import dense_baselines
 from avel.tasks.dense_task import DenseTask
 from avel.tasks.evaluation import DenseData, DenseEvaluation
-from avel.training.optim import OptimizerRecipe, build_optimizer
-from avel.training.schedulers import warmup_cosine
+from avel.training.optim import OptimizerRecipe
+from avel.training.schedulers import adamw_in_rounds
 
 LongVideos = Literal["windows", "whole"]
 
@@ -93,6 +94,7 @@ class DenseLocalizer(Localizer, ABC):
         if len(self.ranges) != remaining:
             raise UserError(f"{len(self.ranges)} regression ranges for {remaining} pyramid levels: give one for each")
         self.criterion = per_task(names, lambda name: DenseCriterion(self.tasks[name].loss))
+        self._idle = False
 
     @abstractmethod
     def forward(self, batch: Batch) -> DensePrediction:
@@ -107,19 +109,32 @@ class DenseLocalizer(Localizer, ABC):
         return batch.pad_to(self.padded_length(batch.mask.shape[1]))
 
     def task_of(self, batch: Batch) -> str:
-        """Name of the task that a batch belongs to; a method of one task takes every batch for it.
+        """Name of the task that a batch belongs to; where method or batch has no names, it is the only one.
 
         Raises:
-            UserError: the method has several tasks, but none of that name.
+            UserError: the method has none of that name.
         """
-        if len(self.tasks) == 1:
+        return self._own(batch.task)
+
+    def check_tasks(self, names: Collection[str]) -> None:
+        """Refuse data of tasks that the method does not have."""
+        if "" in self.tasks:
+            super().check_tasks(names)
+        for name in names:
+            self._own(name)
+
+    def _own(self, name: str) -> str:
+        """The method's name of the task that the data call so."""
+        if "" in self.tasks:
+            return ""
+        if not name and len(self.tasks) == 1:
             return next(iter(self.tasks))
-        if batch.task not in self.tasks:
+        if name not in self.tasks:
             raise UserError(
-                f"the data belong to the task {batch.task!r}, but method.tasks has {', '.join(self.tasks)}: name tasks"
-                " alike in data and method"
+                f"the data belong to the task {name!r}, but method.tasks has {', '.join(self.tasks)}: name tasks alike"
+                " in data and method"
             )
-        return batch.task
+        return name
 
     # Training
 
@@ -140,20 +155,36 @@ class DenseLocalizer(Localizer, ABC):
         return losses
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of one batch and log its parts."""
+        """Return the weighted loss of one batch and log its parts; 0 for an empty batch, of a task that rests."""
+        if not len(batch):
+            # a leaf, from which no gradient flows: with several processes Lightning does not take None
+            return torch.zeros((), device=self.device, requires_grad=True)
         losses = self.losses(batch)
         parts = {"classification": losses.classification, "regression": losses.regression}
-        return self.log_losses(losses.total, parts, len(batch))
+        weight = self.tasks[self.task_of(batch)].weight
+        return self.log_losses(losses.total, parts, len(batch), task=batch.task, weight=weight)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with a learning rate that changes at every step."""
-        optimizer = build_optimizer(self, self.recipe)
-        total = int(self.trainer.estimated_stepping_batches)
-        self.trainer.fit_loop.setup_data()  # the line above may do without the loaders
-        per_epoch = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
-        warmup = self.recipe.warmup_epochs * per_epoch
-        scheduler = warmup_cosine(optimizer, warmup, total, self.recipe.min_lr)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        """AdamW with a learning rate that changes after every round: a batch of each task of the data."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        return adamw_in_rounds(self, self.recipe, per_round=len(data.by_task()) if data else 1)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Note whether there is anything to learn from the batch."""
+        self._idle = not len(batch)
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """Make no step for an empty batch: without gradients, the loss scaler of 16-bit training would fail."""
+        if self._idle and optimizer_closure:
+            optimizer_closure()
+        else:
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
 
     # Localization
 
@@ -198,12 +229,12 @@ class DenseLocalizer(Localizer, ABC):
 
     # Evaluation
 
-    def new_evaluation(self, data: DenseData, split: str | None) -> DenseEvaluation:
-        """Begin an evaluation of a split; None only collects detections."""
-        decoder = next(iter(self.tasks.values())).decoder
+    def new_evaluation(self, data: DenseData, split: str | None, task: str = "") -> DenseEvaluation:
+        """Begin an evaluation of a split of a task's data; None only collects detections."""
+        decoder = self.tasks[self._own(task)].decoder
         path, top_k = decoder.class_scores, decoder.top_classes
         video_classes = VideoClasses(read_class_scores(path, data.class_names), top_k) if path else None
-        return DenseEvaluation(data, split, self.device, video_classes)
+        return DenseEvaluation(data, split, self.device, video_classes, task)
 
     @staticmethod
     def baselines(data: DenseData, split: str) -> dict[str, dict[str, float]]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor
 
 from avel.errors import check_choice
@@ -15,7 +16,8 @@ from avel.errors import check_choice
 class ExponentialMovingAverage(WeightAveraging):
     """Averages the weights, starting from the initial ones, after every optimizer step.
 
-    `average = decay * average + (1 - decay) * weights` (Polyak & Juditsky, 1992); buffers are copied.
+    `average = decay * average + (1 - decay) * weights` (Polyak & Juditsky, 1992); buffers are copied. An empty batch,
+    of a task that rests, makes no step.
 
     - Validation during training sees the averaged weights unless `validate="raw"`.
     - A checkpoint's `state_dict` holds the averaged weights, its `current_model_state` the raw ones that
@@ -49,6 +51,13 @@ class ExponentialMovingAverage(WeightAveraging):
         if self._average_model is not None:
             # counting the initial weights as averaged: the first update would otherwise replace them
             self._average_model.n_averaged.fill_(1)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
+    ) -> None:
+        """Update the average if there was anything to learn (called by the trainer)."""
+        if len(batch):
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put the averaged weights in place (called by the trainer)."""

@@ -48,6 +48,22 @@ def test_updates_after_optimizer_steps_only(tmp_path):
     torch.testing.assert_close(weights(module), averages(steps, 0.9)[-1])
 
 
+def test_does_not_update_after_an_empty_batch(tmp_path):
+    class Resting(ResumableLoader):
+        """Empties every second batch."""
+
+        def __iter__(self):
+            for index, batch in enumerate(super().__iter__()):
+                yield batch[: 0 if index % 2 else None]
+
+    class Skipping(Toy):
+        def training_step(self, batch, batch_idx):
+            return super().training_step(batch, batch_idx) if len(batch) else None
+
+    module, _ = train(tmp_path, ExponentialMovingAverage(0.9), module=Skipping(), loader=Resting())
+    torch.testing.assert_close(weights(module), averages(module.history[::2], 0.9)[-1])
+
+
 @pytest.mark.parametrize("validate", ["averaged", "raw"])
 def test_validation_sees_the_chosen_weights(tmp_path, validate):
     module, _ = train(tmp_path, ExponentialMovingAverage(0.9, validate=validate), num_sanity_val_steps=0)
