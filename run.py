@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: the list of experiments and 
 CONF = Path(__file__).parent / "conf"
 STAGES = ("fit", "validate", "test", "predict")
 MAX_SEED = 2**32 - 1
+Baselines = dict[str, dict[str, dict[str, float]]]  # task -> name of the baseline -> name of the score -> number
 log = logging.getLogger("avel.run")
 TRACE = "(HYDRA_FULL_ERROR=1 shows where this arose)"
 DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -63,7 +64,7 @@ def job(cfg: DictConfig) -> float | None:
 def run(cfg: DictConfig, folder: Path) -> float | None:
     """Build data, method and trainer; run the stage; leave the results. Returns the score, None for predictions."""
     check(cfg)
-    from avel.training import console, files, run_folder
+    from avel.training import console, files, results, run_folder, tables
 
     started = time.monotonic()
     terminal = console.Terminal(folder / "console.log")
@@ -71,17 +72,19 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     videos = count_videos(cfg, data)  # looks at the files: before anything is written
     trainer = build_trainer(cfg)
     files.write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-    terminal.show(console.headline(HydraConfig.get().runtime.choices, method, videos))
+    terminal.show(tables.headline(HydraConfig.get().runtime.choices, method, videos))
 
     baselines = score_baselines(cfg, method, data)
     weights = run_stage(cfg, trainer, method, data)
     if trainer.is_global_zero:
-        results = describe(cfg, method, data, weights) | {"ckpt_path": weights, "baselines": baselines}
-        results["metrics"] |= flat_baselines(baselines)
-        warn_of_subset(**results["videos"], split=results["split"])
-        files.write_json(folder / "results.json", results | run_folder.footprint(method, started))
-        run_folder.write_predictions(folder, results["split"], method.predictions)
-        terminal.show(*console.closing(results, method.ap, data.class_names), *next_steps(cfg, folder, weights))
+        document = describe(cfg, method, data, weights, baselines)
+        results.warn_of_subset(document.get("tasks", {"": document}), document["split"])
+        files.write_json(folder / "results.json", document | run_folder.footprint(method, started))
+        run_folder.write_predictions(folder, document["split"], method.tables)
+        names = {task: part.class_names for task, part in data.by_task().items()}
+        systems = {task: {document["method"]: found} | baselines.get(task, {}) for task, found in method.scores.items()}
+        shown = tables.closing(systems, method.ap, names, document["split"])
+        terminal.show(*shown, *next_steps(cfg, folder, weights))
     return method.results.get(f"{'val' if cfg.stage == 'validate' else 'test'}/{method.monitor}")
 
 
@@ -96,18 +99,25 @@ def check(cfg: DictConfig) -> None:
     epochs, steps = cfg.trainer.max_epochs, cfg.trainer.get("max_steps", -1)
     if not (type(epochs) is int and epochs > 0) and not (epochs is None and steps > 0):
         raise UserError(f"trainer.max_epochs={epochs}: give a whole number from 1 on, or null and +trainer.max_steps=N")
-    taught, learns = (part.get("supervision", "full") for part in (cfg.data, cfg.method))
-    if taught == "weak" and learns != "weak":
-        raise UserError(
-            "data.supervision=weak, but this method learns from the class of every second: choose an experiment that"
-            " ends in _weak, or data.supervision=full"
-        )
+    check_choices(cfg)
     if cfg.ckpt_path:
         from avel.training.checkpointing import check_checkpoint
 
         epoch = check_checkpoint(Path(cfg.ckpt_path))
         if cfg.stage == "fit" and epochs is not None and epoch > epochs:
             raise UserError(f"ckpt_path={cfg.ckpt_path}: is of epoch {epoch}, beyond trainer.max_epochs={epochs}")
+
+
+def check_choices(cfg: DictConfig) -> None:
+    """Raise a UserError for options of groups that do not go together."""
+    if "sets" in cfg.data and not cfg.data._target_.endswith(".MultitaskDataModule"):
+        raise UserError("tasks=[…] is for joint training: choose experiment=uniav_multitask, or leave tasks out")
+    taught, learns = (part.get("supervision", "full") for part in (cfg.data, cfg.method))
+    if taught == "weak" and learns != "weak":
+        raise UserError(
+            "data.supervision=weak, but this method learns from the class of every second: choose an experiment that"
+            " ends in _weak, or data.supervision=full"
+        )
 
 
 def build(cfg: DictConfig) -> tuple[Any, Any]:
@@ -118,17 +128,31 @@ def build(cfg: DictConfig) -> tuple[Any, Any]:
     torch.set_float32_matmul_precision(cfg.matmul_precision)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data, _convert_="all")
-    found = data.facts()
-    facts = asdict(found)
-    cfg.data.update({key: facts[key] for key, value in cfg.data.items() if value is None and key in facts})
+    fill_in(cfg.data, asdict(data.facts()))
     method = instantiate(cfg.method, _convert_="all")
-    if not isinstance(found, method.facts):
+    if not all(isinstance(part.facts(), method.facts) for part in data.by_task().values()):
         choices = HydraConfig.get().runtime.choices
         raise UserError(
             f"method={choices['method']} cannot work on data={choices['data']}: one knows a class for every second of"
             " short videos, the other events in long ones"
         )
+    method.check_tasks(data.by_task())
+    if cfg.ckpt_path:
+        from avel.tasks.loading import check_same_features
+
+        check_same_features(cfg.ckpt_path, data.by_task())
+    else:
+        method.check_complete()
     return data, method
+
+
+def fill_in(options: DictConfig, facts: dict[str, Any]) -> None:
+    """Put facts in the place of nulls, also in the sections of several data sets."""
+    for key in options.keys() & facts.keys():
+        if options[key] is None:
+            options[key] = facts[key]
+        elif isinstance(options[key], DictConfig):
+            fill_in(options[key], facts[key])
 
 
 def build_trainer(cfg: DictConfig) -> Trainer:
@@ -152,10 +176,16 @@ def build_trainer(cfg: DictConfig) -> Trainer:
     return trainer
 
 
-def count_videos(cfg: DictConfig, data: Any) -> dict[str, int]:
-    """Count the videos: the usable ones of the splits that the stage needs, the annotated ones of the others."""
+def count_videos(cfg: DictConfig, data: Any) -> dict[str, dict[str, int]]:
+    """Count videos by task and split: the usable ones where the stage needs the split, else the annotated ones."""
+    from avel.data.multitask import naming_options_of
+
     needed = ("train", data.selection_split, "test") if cfg.stage == "fit" else (judged_split(cfg, data),)
-    return data.facts().videos | {split: len(data.durations(split)) for split in needed}
+    videos = {}
+    for task, part in data.by_task().items():
+        with naming_options_of(task):
+            videos[task] = part.facts().videos | {split: len(part.durations(split)) for split in needed}
+    return videos
 
 
 def judged_split(cfg: DictConfig, data: Any) -> str:
@@ -169,21 +199,22 @@ def selection_split(cfg: DictConfig, data: Any, weights: str | None) -> str | No
     return data.selection_split if chosen and cfg.protocol.monitor != "epoch" else None
 
 
-def score_baselines(cfg: DictConfig, method: Any, data: Any) -> dict[str, dict[str, float]]:
+def score_baselines(cfg: DictConfig, method: Any, data: Any) -> Baselines:
     """Score what a result on the test split has to beat."""
     if cfg.stage not in ("fit", "test"):
         return {}
-    scores = method.baselines(data, "test")
+    baselines = {task: method.baselines(part, "test") for task, part in data.by_task().items()}
     if cfg.untrained and cfg.stage == "fit":
         quiet = {"callbacks": [], "logger": False, "enable_progress_bar": False, "enable_checkpointing": False}
         instantiate(cfg.trainer, **quiet).test(method, data, verbose=False)
-        scores["untrained"] = {name.removeprefix("test/"): value for name, value in method.results.items()}
-    return scores
+        for task, scores in method.scores.items():
+            baselines[task]["untrained"] = scores
+    return baselines
 
 
 def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str | None:
     """Run the stage; a fit is followed by the test of its best checkpoint. Returns the weights that were judged."""
-    from avel.training import checkpointing
+    from avel.training import checkpointing, console
 
     if cfg.stage != "fit" and not cfg.ckpt_path:
         log.warning("No ckpt_path: these are the numbers of an untrained method")
@@ -191,7 +222,7 @@ def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str 
         warn_of_other_options(cfg.ckpt_path, method)
     with checkpointing.sizes_must_fit(cfg.ckpt_path):
         if cfg.stage == "fit":
-            with stoppable(trainer, Path(cfg.paths.run_dir)):
+            with console.stoppable(trainer, Path(cfg.paths.run_dir)):
                 trainer.fit(method, data, ckpt_path=cfg.ckpt_path)
             best = checkpointing.best_checkpoint(Path(cfg.paths.run_dir))
             if selection_split(cfg, data, best) == "test":
@@ -215,53 +246,26 @@ def warn_of_other_options(path: str, method: Any) -> None:
         log.warning("ckpt_path=%s: was trained with method.%s=%s, here it is %s", path, name, before, now)
 
 
-@contextmanager
-def stoppable(trainer: Trainer, folder: Path) -> Iterator[None]:
-    """Say how to go on where Ctrl-C stopped a training."""
-    try:
-        yield
-    except SystemExit:  # Lightning's answer to Ctrl-C
-        last = folder / "checkpoints" / "last.ckpt"
-        if not trainer.interrupted:
-            raise
-        how = f"go on with the same command and ckpt_path={os.path.relpath(last)}"
-        how = how if last.is_file() else "there is no checkpoint yet"
-        Console(soft_wrap=True, highlight=False).print(escape(f"Stopped: {how}"))
-        sys.exit(130)
+def describe(cfg: DictConfig, method: Any, data: Any, weights: str | None, baselines: Baselines) -> dict[str, Any]:
+    """Say what was run and what came out; what is a matter of the data set, task by task if they have names."""
+    from avel.training.results import describe_data, flat_baselines
 
-
-def describe(cfg: DictConfig, method: Any, data: Any, weights: str | None) -> dict[str, Any]:
-    """Say what was run and what came out."""
-    choices = HydraConfig.get().runtime.choices
-    split = judged_split(cfg, data)
+    choices, split = HydraConfig.get().runtime.choices, judged_split(cfg, data)
+    sets = {}
+    for task, table in method.tables.items():
+        options = cfg.data.sets[task] if task else cfg.data
+        sets[task] = describe_data(data.by_task()[task], options, split, len(table.videos))
     return {name: choices[name] for name in ("experiment", "method", "data", "size", "protocol")} | {
-        **{key: cfg.data.get(key) for key in ("features", "modality", "splits", "drop_leaked")},
+        **sets.get("", {"tasks": sets}),
         "supervision": cfg.method.get("supervision"),
         "stage": cfg.stage,
         "split": split,
         "selection_split": selection_split(cfg, data, weights),
-        "tiou_grid": [round(threshold, 2) for threshold in data.tiou_grid],
         "seed": cfg.seed,
-        "videos": {"evaluated": len(method.predictions.videos), "annotated": data.facts().videos[split]},
-        "metrics": dict(method.results),
+        "metrics": method.results | flat_baselines(baselines),
+        "ckpt_path": weights,
+        "baselines": baselines.get("", baselines),
     }
-
-
-def flat_baselines(baselines: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Name the scores of the baselines as results are named, e.g. `baseline/all_background/accuracy`."""
-    return {
-        f"baseline/{name.replace(' ', '_')}/{score}": value
-        for name, scores in baselines.items()
-        for score, value in scores.items()
-    }
-
-
-def warn_of_subset(evaluated: int, annotated: int, split: str) -> None:
-    """Say so where a result is not about all videos."""
-    if evaluated < annotated:
-        log.warning(
-            "Only %d of the %d videos of the %s split: not comparable with results on all", evaluated, annotated, split
-        )
 
 
 def next_steps(cfg: DictConfig, folder: Path, weights: str | None) -> Iterator[str]:
@@ -313,9 +317,10 @@ def explain(error: BaseException) -> str:
     message = str(error).partition("\nConfig search path")[0]
     if isinstance(error, UserError):
         return message
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, name = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={name}: unknown.{closest(name, error.options)} Available: {', '.join(error.options)}"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))  # Hydra is silent on groups with lists
+        return f"{group}={name}: unknown.{closest(name, options)} Available: {', '.join(options)}"
     if isinstance(error, OSError):
         return f"{error.filename or error}: {error.strerror or type(error).__name__}\n{TRACE}"
     if unknown := re.search(r"Could not override '([^']+)'", message):

@@ -1,10 +1,11 @@
 """Draws annotated and predicted events of one video: `python scripts/draw_timeline.py RUN --out FILE.svg`."""
 
 import argparse
+import re
 from pathlib import Path
 
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from avel.data.annotations import VideoAnnotation
 from avel.data.dense_module import DenseDataModule
@@ -23,27 +24,27 @@ def main() -> None:
         default="test",
         help="RUN/predictions/SPLIT.json (default: %(default)s)",
     )
+    parser.add_argument("--task", help="of a run with several: RUN/predictions/TASK/SPLIT.json")
     parser.add_argument("--video", help="id (default: the video with the most annotated classes)")
     parser.add_argument("--min-score", type=float, default=0.1, help="leave out less sure ones (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="SVG file to write")
     args = parser.parse_args()
     try:
-        args.out.write_text(draw(args.run, args.split, args.video, args.min_score), encoding="utf-8")
+        picture = draw(args.run, args.task, args.split, args.video, args.min_score)
+        args.out.write_text(picture, encoding="utf-8")
     except (UserError, OSError) as error:
         parser.exit(2, f"{error}\n")
     print(f"wrote {args.out}")
 
 
-def draw(run: Path, split: str, video: str | None, min_score: float) -> str:
+def draw(run: Path, task: str | None, split: str, video: str | None, min_score: float) -> str:
     """Read the run's predictions and its data set's annotations and draw one of their videos."""
-    path = run / "predictions" / f"{split}.json"
+    task, config = choose(run, task)
+    path = run / "predictions" / task / f"{split}.json"
     try:
         predicted = EventTable.read_json(path).by_video()
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} cannot be read ({error}): {run} must be a run that tested or predicted") from None
-    config = OmegaConf.load(run / "config.yaml").data
-    if not config._target_.startswith("avel.data."):  # a run folder of others may name any code
-        raise UserError(f"{run / 'config.yaml'}: data._target_ is no data set of avel")
     data = instantiate(config, _convert_="all")
     if not isinstance(data, DenseDataModule):
         raise UserError(
@@ -58,6 +59,24 @@ def draw(run: Path, split: str, video: str | None, min_score: float) -> str:
         raise UserError(f"{run} has no predictions of an annotated video {video}")
     events = events_of(annotated[video], data.class_names)
     return draw_timeline(video, annotated[video].duration, events, predicted[video], min_score)
+
+
+def choose(run: Path, task: str | None) -> tuple[str, DictConfig]:
+    """Return the task, "" where a run has one without a name, and the options of its data set."""
+    try:
+        config = OmegaConf.load(run / "config.yaml").data
+    except (OSError, AttributeError):
+        raise UserError(f"{run} must be the folder of a run: it has no config.yaml that names data") from None
+    sets = config.get("sets", {"": config})
+    tasks = [task] if task is not None else [*sets]
+    if len(tasks) > 1:
+        raise UserError(f"{run} has several tasks: choose one by --task {' or '.join(tasks)}")
+    if tasks[0] not in sets:
+        raise UserError(f"--task {task}: {run} has {', '.join(sets) or 'one task, without a name: leave --task out'}")
+    called = re.findall(r"_target_: (.*)", OmegaConf.to_yaml(sets[tasks[0]], resolve=True))
+    if not called or not all(name.startswith("avel.data.") for name in called):  # a run of others may name any code
+        raise UserError(f"{run / 'config.yaml'}: a _target_ in data is not in avel.data")
+    return tasks[0], sets[tasks[0]]
 
 
 def events_of(entry: VideoAnnotation, class_names: list[str]) -> list[Event]:

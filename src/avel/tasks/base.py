@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
-import torch
 from lightning import LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
 
 from avel.batch import Batch, ClipBatch
+from avel.errors import UserError
 from avel.events import EventTable
 from avel.tasks.loading import plain_arguments
+from avel.training.results import flat, mean_defined, score_name
 
 
 class LocalizationData(Protocol):
     """What every task asks of a data module."""
 
-    class_names: list[str]
     selection_split: str
     """Split that validation during training judges, and so chooses the checkpoint by."""
+
+    def by_task(self) -> Mapping[str, Any]:
+        """The data sets by the task that their batches bear; a data set of its own is that of the task ""."""
+        ...
 
 
 class Evaluation(Protocol):
@@ -56,10 +60,16 @@ class Recipe(Protocol):
 class Localizer(LightningModule, ABC):
     """A method that localizes events: the frame in which validation, test and prediction run.
 
-    A task inherits from this class, a method from its task. After `validate`, `test` and `predict` the module holds
-    `predictions` (an EventTable); after the first two also `results` (name -> number, e.g. "test/map") and `ap` (C, T),
-    the average precision per class and tIoU threshold (empty where a task has none). Meanwhile `found` is what
-    `localize` returned for the last batch: callbacks look at it, and no trainer keeps it.
+    A task inherits from this class, a method from its task. Data sets are judged one by one, by the name of the task
+    that their batches bear, "" where there is one without a name. After `validate`, `test` and `predict` the module
+    holds `tables` (task -> EventTable); after the first two also
+
+    - `scores`: task -> name -> number,
+    - `results`: all of them by name, e.g. "test/map"; where tasks have names "test/desed/map", and the score that
+      chooses the checkpoint is also there as the mean over the tasks, "test/map",
+    - `ap`: task -> average precision per class and tIoU threshold, (C, T), empty where a task has none.
+
+    Meanwhile `found` is what `localize` returned for the last batch: callbacks look at it, and no trainer keeps it.
 
     Args:
         recipe: how the method is optimized.
@@ -73,38 +83,73 @@ class Localizer(LightningModule, ABC):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.recipe = recipe
-        self.evaluation: Evaluation | None = None
+        self.evaluations: dict[str, Evaluation] = {}
         self.found: Any = None
+        self.scores: dict[str, dict[str, float]] = {}
         self.results: dict[str, float] = {}
-        self.ap = torch.empty(0)
+        self.ap: dict[str, Tensor] = {}
 
     @abstractmethod
     def localize(self, batch: Any) -> Any:
         """Find the events of a batch."""
 
     @abstractmethod
-    def new_evaluation(self, data: Any, split: str | None) -> Evaluation:
-        """Begin an evaluation of a split of `data`; None only collects what is found."""
+    def new_evaluation(self, data: Any, split: str | None, task: str = "") -> Evaluation:
+        """Begin an evaluation of a split of a task's `data`; None only collects what is found."""
 
     @staticmethod
     @abstractmethod
     def baselines(data: Any, split: str) -> dict[str, dict[str, float]]:
         """Score what a result on a split has to beat: name of the baseline -> name of the score -> number."""
 
+    def check_tasks(self, names: Collection[str]) -> None:
+        """Refuse data of tasks that the method does not have; most methods have one, whatever the data call it.
+
+        Raises:
+            UserError: there are several.
+        """
+        if len(names) > 1:
+            raise UserError(f"the data are of the tasks {', '.join(names)}, but this method has one task: choose one")
+
+    def check_complete(self) -> None:
+        """Refuse to begin without a checkpoint where only it could bring what files did not; most methods need none.
+
+        Raises:
+            UserError: something is missing.
+        """
+
+    @property
+    def tables(self) -> dict[str, EventTable]:
+        """Events of the last validation, test or prediction by task, videos in the order of their ids."""
+        return {task: evaluation.events() for task, evaluation in self.evaluations.items()}
+
     @property
     def predictions(self) -> EventTable:
-        """Events of the last validation, test or prediction, videos in the order of their ids."""
-        return self.evaluation.events() if self.evaluation else EventTable()
+        """The only one of the `tables`.
+
+        Raises:
+            ValueError: there are several; ids of their videos may coincide, so that they are not joined.
+        """
+        if len(self.evaluations) > 1:
+            raise ValueError(f"there are predictions of the tasks {', '.join(self.evaluations)}: take `tables`")
+        return next(iter(self.tables.values()), EventTable())
 
     # Training
 
-    def log_losses(self, total: Tensor, parts: Mapping[str, Tensor], size: int) -> Tensor:
-        """Log the loss of a batch of `size` videos, its parts and the learning rate; return the loss."""
-        self.log("train/loss", total, prog_bar=True, batch_size=size)
-        for name, part in parts.items():
-            self.log(f"train/{name}_loss", part, batch_size=size)
+    def log_losses(
+        self, total: Tensor, parts: Mapping[str, Tensor], size: int, *, task: str = "", weight: float = 1.0
+    ) -> Tensor:
+        """Log the loss of a batch of `size` videos, its parts and the learning rate; return the weighted loss.
+
+        That is "train/loss". Loss and parts of a task with a name are logged without its weight, as "train/desed/loss".
+        """
+        loss = weight * total
+        self.log("train/loss", loss, prog_bar=True, batch_size=size)
+        of_task = {f"{name}_loss": part for name, part in parts.items()} | ({"loss": total} if task else {})
+        for name, value in of_task.items():
+            self.log(score_name("train", task, name), value, batch_size=size)
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], prog_bar=True, batch_size=size)
-        return total
+        return loss
 
     def configure_gradient_clipping(
         self,
@@ -117,16 +162,16 @@ class Localizer(LightningModule, ABC):
 
     # Evaluation
 
-    def validation_step(self, batch: Batch | ClipBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: Batch | ClipBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Localize and count."""
         self._evaluate(batch)
 
-    def test_step(self, batch: Batch | ClipBatch, batch_idx: int) -> None:
+    def test_step(self, batch: Batch | ClipBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Localize and count."""
         self._evaluate(batch)
 
-    def predict_step(self, batch: Batch | ClipBatch, batch_idx: int) -> None:
-        """Localize; the events are in `predictions` afterwards."""
+    def predict_step(self, batch: Batch | ClipBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Localize; the events are in `tables` afterwards."""
         self._evaluate(batch)
 
     def on_validation_epoch_start(self) -> None:
@@ -151,30 +196,36 @@ class Localizer(LightningModule, ABC):
 
     def on_predict_epoch_end(self) -> None:
         """Bring together what the ranks found."""
-        if self.evaluation:
-            self.evaluation.gather(self.trainer.world_size)
+        for evaluation in self.evaluations.values():
+            evaluation.gather(self.trainer.world_size)
 
     @property
     def _data(self) -> LocalizationData:
         return cast(LocalizationData, self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def _begin(self, split: str | None) -> None:
-        self.evaluation = self.new_evaluation(self._data, split)
+        sets = self._data.by_task()
+        self.evaluations = {task: self.new_evaluation(data, split, task) for task, data in sets.items()}
+        self.scores, self.results, self.ap = {}, {}, {}
 
     def _evaluate(self, batch: Batch | ClipBatch) -> None:
-        if self.evaluation:
+        if self.evaluations:
             self.found = self.localize(batch)
-            self.evaluation.add(batch.videos, self.found)
+            self.evaluations[batch.task].add(batch.videos, self.found)
 
     def _report(self, prefix: str) -> None:
-        if self.evaluation:
-            self.evaluation.gather(self.trainer.world_size)
-            scores, self.ap = self.evaluation.score()
-            self.results = {f"{prefix}/{name}": value for name, value in scores.items()}
-            for name, value in self.results.items():
-                self.log(name, value, prog_bar=name == f"val/{self.monitor}")
+        for task, evaluation in self.evaluations.items():
+            evaluation.gather(self.trainer.world_size)
+            self.scores[task], self.ap[task] = evaluation.score()
+        self.results = flat(prefix, self.scores)
+        if self.scores.keys() - {""}:
+            self.results[f"{prefix}/{self.monitor}"] = mean_defined(self.scores.values(), self.monitor)
+        for name, value in self.results.items():
+            self.log(name, value, prog_bar=name == f"val/{self.monitor}")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Say in plain values what the method is: the file opens with `weights_only=True`."""
+        """Say in plain values what the method is and what it learned from: the file opens with `weights_only=True`."""
         checkpoint["method"] = f"{type(self).__module__}.{type(self).__qualname__}"
         checkpoint["hyper_parameters"] = plain_arguments(self.hparams)
+        if self._trainer is not None and self._data is not None:
+            checkpoint["data"] = {task: dict(data.memory()) for task, data in self._data.by_task().items()}

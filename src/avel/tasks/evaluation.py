@@ -13,6 +13,7 @@ from avel.decoding.class_scores import VideoClasses
 from avel.decoding.dense import Detections
 from avel.events import Event, EventTable
 from avel.metrics.mean_ap import DenseMeanAveragePrecision
+from avel.training.results import split_name
 
 
 class DenseData(Protocol):
@@ -38,12 +39,18 @@ class DenseEvaluation:
         split: what is evaluated; None only collects.
         device: where detections come from.
         video_classes: gives detections the classes of their video; None: they have some of their own.
+        task: name of the task among several, for messages.
     """
 
     def __init__(
-        self, data: DenseData, split: str | None, device: torch.device, video_classes: VideoClasses | None = None
+        self,
+        data: DenseData,
+        split: str | None,
+        device: torch.device,
+        video_classes: VideoClasses | None = None,
+        task: str = "",
     ) -> None:
-        self.video_classes = video_classes
+        self.video_classes, self.task = video_classes, task
         self.class_names, self.tiou_grid, self.split = data.class_names, data.tiou_grid, split
         self.truth = data.targets(split) if split else {}
         metric = DenseMeanAveragePrecision(num_classes=len(self.class_names), tiou_thresholds=self.tiou_grid)
@@ -73,8 +80,9 @@ class DenseEvaluation:
     def score(self) -> tuple[dict[str, float], Tensor]:
         """Return named numbers (see `named_scores`) and the average precision per class and threshold, (C, T)."""
         values = self.metric.compute()
-        if values["map"].isnan():
-            warnings.warn(f"no video of the {self.split} split has an event: there is nothing to score", stacklevel=2)
+        if self.split and values["map"].isnan():
+            where = split_name(self.task, self.split)
+            warnings.warn(f"no video of {where} has an event: there is nothing to score", stacklevel=2)
         return named_scores(values, self.tiou_grid), values["ap"].reshape(len(self.class_names), -1).cpu()
 
     def events(self) -> EventTable:

@@ -60,7 +60,7 @@ class MatchingLocalizer(Localizer, ABC):
         visual, audio = self.embed(batch)
         return match_events(pair_distance(visual[:, :, None], audio[:, None]), batch.labels, self.num_classes)
 
-    def new_evaluation(self, data: MatchingData, split: str | None) -> MatchingEvaluation:
+    def new_evaluation(self, data: MatchingData, split: str | None, task: str = "") -> MatchingEvaluation:
         """Begin an evaluation of a split; None only collects events."""
         return MatchingEvaluation(data, split, self.device)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from avel.batch import ClipBatch, ClipPrediction
 from avel.errors import UserError, check_choice
-from avel.extraction.media import Pixels, frames_at
+from avel.extraction.pictures import Pixels, frames_at
 from avel.files import whole_file
 from avel.report.attention import Caption, Style, attention_sheet
 from avel.tasks.segment import SegmentLocalizer
@@ -108,9 +108,10 @@ class AttentionPictures(Callback):
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw them on rank 0 (called by the trainer)."""
         found = _gather(self._found, trainer.world_size)
-        if not trainer.is_global_zero:
+        drawn = [video for video in self._truth if video in found]
+        if not drawn or not trainer.is_global_zero:
             return
-        data, drawn = _data(trainer), [video for video in self._truth if video in found]
+        data = _data(trainer)
         for video in drawn:
             labels, attention = found[video]
             captions = make_captions(labels, self._truth[video], data.class_names, data.snippet_seconds)
@@ -164,7 +165,8 @@ def spread(labels: Mapping[str, Tensor], count: int) -> list[str]:
 
 
 def _data(trainer: Trainer) -> PictureData:
-    return cast(PictureData, trainer.datamodule)  # type: ignore[attr-defined]
+    """The only data set: a segment localizer has one task."""
+    return cast(PictureData, next(iter(trainer.datamodule.by_task().values())))  # type: ignore[attr-defined]
 
 
 def _gather(found: dict[str, Any], world_size: int) -> dict[str, Any]:

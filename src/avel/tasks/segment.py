@@ -57,7 +57,7 @@ class SegmentLocalizer(Localizer, ABC):
         """Decide about every snippet of B clips."""
         return self.decide(batch)
 
-    def new_evaluation(self, data: SegmentData, split: str | None) -> SegmentEvaluation:
+    def new_evaluation(self, data: SegmentData, split: str | None, task: str = "") -> SegmentEvaluation:
         """Begin an evaluation of a split; None only collects events."""
         return SegmentEvaluation(data, split, self.device)
 

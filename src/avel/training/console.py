@@ -1,15 +1,19 @@
-"""What a person sees of a run: progress, a line per epoch, tables at the end. `console.log` keeps all but the bars."""
+"""What a person sees of a run while it goes on: progress, a line per epoch. `console.log` keeps all but the bars."""
 
 from __future__ import annotations
 
 import logging
+import os
+import re
+import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import rich
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTheme
@@ -17,7 +21,6 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console, RenderableType
 from rich.logging import RichHandler
 from rich.markup import escape
-from rich.table import Table
 from torch import Tensor
 
 WIDTH = 110
@@ -43,17 +46,8 @@ NOT_FOR_USERS = (
 )
 """Warnings (regular expressions) that a user of `run.py` can do nothing about."""
 
-SCORES = {
-    "accuracy": "accuracy",
-    "accuracy_partial": "accuracy, partial events",
-    "event_background": "event or background",
-    "event_f1": "event F1",
-    "pointing": "attention on the source",
-    "a2v": "from sound to picture",
-    "v2a": "from picture to sound",
-    "matching": "mean of both",
-}
-"""Scores of the tasks that are not judged by mAP alone, and what a table calls them."""
+TASK_LOSS = re.compile(r"train/[^/]+/loss")
+"""What the loss of a task with a name is logged as."""
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +107,7 @@ class EpochProgress(RichProgressBar):
         self, trainer: Trainer, pl_module: LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
         """Return what stands beside the bar (called by the bar)."""
-        values = trainer.callback_metrics
+        values = newest(trainer.callback_metrics)
         score = str(pl_module.monitor)
         label = "val mAP" if score == "map" else f"val {score}"
         formats = {"train/loss": ("loss", ".4f"), "lr": ("lr", ".1e"), f"val/{score}": (label, ".4f")}
@@ -135,79 +129,22 @@ class EpochProgress(RichProgressBar):
         log.info("%s  %s  %.0f s", epoch, metrics, time.monotonic() - self._epoch_began)
 
 
-def headline(choices: Mapping[str, str], method: LightningModule, videos: Mapping[str, int]) -> str:
-    """Say in one line what runs, in rich's markup.
-
-    Args:
-        choices: chosen option of each group of the configuration.
-        method: the module.
-        videos: split -> number of videos.
-    """
-    choices = {group: escape(str(option)) for group, option in choices.items()}
-    parameters = sum(parameter.numel() for parameter in method.parameters())
-    splits = ", ".join(f"{count} {split}" for split, count in videos.items())
-    what = f"[bold]{choices['method']}[/] ({choices['size']} size, {choices['protocol']} protocol) on {choices['data']}"
-    return f"{what}: {parameters / 1e6:.2f} M parameters; videos: {splits}"
+def newest(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the newest value of everything that was logged; of tasks by turns, "train/loss" is their mean."""
+    losses = [value for name, value in values.items() if TASK_LOSS.fullmatch(name)]
+    return dict(values) | ({"train/loss": torch.stack(losses).mean()} if losses else {})
 
 
-def closing(results: Mapping[str, Any], ap: Tensor, class_names: Sequence[str]) -> list[Table]:
-    """Tabulate what `results.json` says; nothing where nothing was judged.
-
-    Args:
-        results: the document.
-        ap: (C, T) average precision per class and tIoU; NaN for classes without events.
-        class_names: C names.
-    """
-    scores = {
-        name.partition("/")[2]: value for name, value in results["metrics"].items() if not name.startswith("baseline/")
-    }
-    if not scores:
-        return []
-    columns = {results["method"]: scores} | results["baselines"]
-    what = "scores" if SCORES.keys() & scores.keys() else "mAP"
-    tables = [score_table(columns, f"{what} (%), {results['split']} split")]
-    return [*tables, class_table(ap, class_names)] if len(ap) else tables
-
-
-def score_table(columns: Mapping[str, Mapping[str, float]], title: str) -> Table:
-    """Tabulate what a task is judged by, one column per system: mAP per tIoU, or the scores that `SCORES` names.
-
-    Args:
-        columns: name of the system -> `map`, `map@0.10`, `accuracy` … -> value in [0, 1].
-        title: title of the table.
-    """
-    first = next(iter(columns.values()))
-    rows = {name: label for name, label in SCORES.items() if name in first}
-    head, mean = ("", "mAP, mean over tIoU") if rows else ("tIoU", "average")
-    rows = rows or {name: name.removeprefix("map@") for name in first if name.startswith("map@")}
-    table = Table(head, *map(escape, columns), title=title, title_justify="left", min_width=len(title))
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name, label in rows.items():
-        table.add_row(label, *(percent(scores.get(name)) for scores in columns.values()))
-    if "map" in first:
-        table.add_section()
-        table.add_row(mean, *(percent(scores.get("map")) for scores in columns.values()), style="bold")
-    return table
-
-
-def class_table(ap: Tensor, class_names: Sequence[str], count: int = 5) -> Table:
-    """Tabulate the classes with the highest and the lowest average precision.
-
-    Args:
-        ap: (C, T) average precision per class and tIoU; NaN for classes without events.
-        class_names: C names.
-        count: classes at either end.
-    """
-    mean = {name: float(value) for name, value in zip(class_names, ap.mean(dim=1), strict=True) if value == value}
-    ranked = sorted(mean, key=lambda name: -mean[name])
-    count = min(count, (len(ranked) + 1) // 2)
-    table = Table("best classes", "AP", "worst classes", "AP", title="AP, mean over tIoU", title_justify="left")
-    for best, worst in zip(ranked[:count], ranked[::-1][:count], strict=True):
-        table.add_row(escape(best), percent(mean[best]), escape(worst), percent(mean[worst]))
-    return table
-
-
-def percent(value: float | None) -> str:
-    """Format a share of 1 as percent, with two decimals as in the papers; nothing for None and NaN."""
-    return "" if value is None or value != value else f"{100 * value:.2f}"
+@contextmanager
+def stoppable(trainer: Trainer, folder: Path) -> Iterator[None]:
+    """Say how to go on where Ctrl-C stopped a training."""
+    try:
+        yield
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        last = folder / "checkpoints" / "last.ckpt"
+        if not trainer.interrupted:
+            raise
+        how = f"go on with the same command and ckpt_path={os.path.relpath(last)}"
+        how = how if last.is_file() else "there is no checkpoint yet"
+        Console(soft_wrap=True, highlight=False).print(escape(f"Stopped: {how}"))
+        sys.exit(130)

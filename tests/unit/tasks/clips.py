@@ -48,6 +48,12 @@ class ClipData(LightningDataModule):
         }
         self.batch_size, self.selection_split, self.with_places = batch_size, selection_split, with_places
 
+    def by_task(self):
+        return {"": self}
+
+    def memory(self):
+        return {"class_names": self.class_names}
+
     def snippet_labels(self, split):
         return {clip.video: clip.labels for clip in self.clips[split]}
 

@@ -12,7 +12,7 @@ from tests.unit.tasks.clips import ClipData, Toy, quiet_trainer
 def test_validation_judges_the_split_that_selects(split):
     method = Toy()
     quiet_trainer().validate(method, ClipData(selection_split=split), verbose=False)
-    assert method.evaluation.dense.split == split
+    assert method.evaluations[""].dense.split == split
     assert all(video.startswith(split) for video in method.predictions.videos)
     assert {name.partition("/")[0] for name in method.results} == {"val"}
 

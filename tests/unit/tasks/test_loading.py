@@ -5,7 +5,7 @@ from avel.decoding.dense import DenseDecoder
 from avel.errors import UserError
 from avel.methods.ccnet import CCNet
 from avel.methods.unav import UnAV
-from avel.tasks.loading import changed_arguments, load_method
+from avel.tasks.loading import changed_arguments, check_same_features, load_method
 from tests.unit.methods.narrow import narrow
 
 
@@ -51,3 +51,31 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     torch.save(torch.zeros(3), tmp_path / "tensor.ckpt")
     with pytest.raises(UserError, match=r"tensor.ckpt cannot be opened as a checkpoint: it is not of a run of avel"):
         load_method(tmp_path / "tensor.ckpt")
+
+
+class Known:
+    """A data set that knows how its features were made."""
+
+    def __init__(self, **features):
+        self.features = features
+
+    def memory(self):
+        return {"class_names": ["dog"], "features": self.features}
+
+
+@pytest.mark.parametrize("data", [Known(), Known(fps=8, encoders={"hop": 0.5})])
+@pytest.mark.parametrize(
+    "learned", [{}, {"": {}}, {"": Known().memory()}, {"": Known(fps=8, encoders={"hop": 0.5}).memory()}]
+)
+def test_features_may_be_the_same_or_unknown(data, learned, tmp_path):
+    torch.save({"hyper_parameters": {}, "data": learned}, tmp_path / "last.ckpt")
+    check_same_features(tmp_path / "last.ckpt", {"": data})
+
+
+@pytest.mark.parametrize(("task", "where"), [("", "features that"), ("sounds", "features of the task sounds that")])
+def test_other_features_than_those_learned_from_are_refused(task, where, tmp_path):
+    learned = Known(fps=8, encoders={"hop": 0.5}).memory()
+    torch.save({"hyper_parameters": {}, "data": {"other": learned, task: learned}}, tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match=rf"last.ckpt: learned from {where}") as error:
+        check_same_features(tmp_path / "last.ckpt", {task: Known(fps=8, encoders={"hop": 0.25})})
+    assert str(error.value).splitlines()[1:] == ["  encoders.hop: 0.5 (checkpoint), 0.25 (data)"]

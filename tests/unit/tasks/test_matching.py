@@ -43,7 +43,7 @@ def test_training_is_judged_on_validation_and_test():
     trainer.test(method, data, verbose=False)
     assert set(method.results) == {f"test/{name}" for name in SCORES}
     assert method.results[f"test/{method.monitor}"] == 1, "picture and sound are the same up to a linear map"
-    assert len(method.ap) == 0
+    assert len(method.ap[""]) == 0
     labels = {event.label for event in method.predictions}
     assert labels <= {
         f"{query}: {name}" for query in ("audio to visual", "visual to audio") for name in ("dog", "bell")

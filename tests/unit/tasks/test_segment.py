@@ -26,7 +26,7 @@ def test_training_is_judged_on_validation_and_test():
     assert method.results["test/event_f1"] > 0.9
     assert method.results["test/map"] > 0.9
     assert method.results["test/pointing"] == 1
-    assert method.ap.shape == (2, 2)
+    assert method.ap[""].shape == (2, 2)
 
 
 def test_scores_do_not_depend_on_batches():

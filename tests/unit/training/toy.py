@@ -67,7 +67,7 @@ def weights(module):
     return {name: value.clone() for name, value in module.state_dict().items()}
 
 
-def train(folder, *callbacks, epochs=2, workers=0, module=None, resume=None, **options):
+def train(folder, *callbacks, epochs=2, workers=0, module=None, loader=None, resume=None, **options):
     """Fit a `Toy` and return it with its trainer."""
     module = module or Toy()
     trainer = Trainer(
@@ -80,7 +80,7 @@ def train(folder, *callbacks, epochs=2, workers=0, module=None, resume=None, **o
         enable_model_summary=False,
         **options,
     )
-    trainer.fit(module, ResumableLoader(workers), ResumableLoader(), ckpt_path=resume)
+    trainer.fit(module, loader or ResumableLoader(workers), ResumableLoader(), ckpt_path=resume)
     return module, trainer
 
 
