@@ -8,7 +8,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from tests.synthetic import write_tiny, write_tiny_ave, write_tiny_dense
+from tests.synthetic import write_tiny, write_tiny_ave, write_tiny_custom, write_tiny_dense
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -34,6 +34,7 @@ def data_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     families = ("one_peace", "i3d_vggish")
     folders = {family: write_tiny(tmp_path_factory.mktemp(family), features=family) for family in families}
     folders["ave"] = write_tiny_ave(tmp_path_factory.mktemp("ave"))
+    folders["custom"] = write_tiny_custom(tmp_path_factory.mktemp("custom"))
     dense = {"activitynet13": "tsp", "desed": None, "thumos14": None}
     return folders | {
         name: write_tiny_dense(tmp_path_factory.mktemp(name), name, features=features)

@@ -11,11 +11,13 @@ from avel.data.synthetic import SyntheticOptions, write_unav100
 from avel.data.synthetic_ave import SyntheticAVEOptions, write_ave
 from avel.data.synthetic_dense import SyntheticDenseOptions, write_dense
 from tests.end_to_end.conftest import ROOT
+from tests.synthetic import write_manifest
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
 DENSE = [name for name in EXPERIMENTS if name.endswith("_unav100")]
 ACTIONS = [name for name in EXPERIMENTS if name.startswith("actionformer_") and name not in DENSE]
 SOUNDS = [name for name in EXPERIMENTS if name.endswith("_desed")]
+CUSTOM = [name for name in EXPERIMENTS if name.endswith("_custom")]
 FULL = [name for name in EXPERIMENTS if name.endswith("_ave") and name != "avdln_ave"]
 WEAK = [name for name in EXPERIMENTS if name.endswith("_ave_weak")]
 SMALL = (
@@ -30,7 +32,7 @@ SMALL = (
 
 
 def test_no_experiment_is_forgotten():
-    assert {*DENSE, *ACTIONS, *SOUNDS, *FULL, *WEAK, "avdln_ave"} == {*EXPERIMENTS}
+    assert {*DENSE, *ACTIONS, *SOUNDS, *CUSTOM, *FULL, *WEAK, "avdln_ave", "uniav_multitask"} == {*EXPERIMENTS}
 
 
 def slow_but(fast, experiments):
@@ -66,6 +68,17 @@ def test_dense_methods_learn(train, learnable, experiment):
     scores = train("fit", f"experiment={experiment}", *options)
     baselines = [scores[f"baseline/{name}/map"] for name in ("most_frequent_everywhere", "untrained")]
     assert scores["test/map"] > 2 * max(baselines)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", CUSTOM)
+def test_own_data_are_learned(train, learnable, experiment):
+    root = learnable / "unav100"
+    write_manifest(root / "av_features")
+    own = (f"data.annotations={root}/annotations/unav100_annotations.json", f"data.feature_dir={root}/av_features")
+    options = [option for option in SMALL if not option.startswith("data.features=")]
+    scores = train("fit", f"experiment={experiment}", *options, *own, "trainer.max_epochs=10")
+    assert scores["test/map"] > 2 * scores["baseline/most_frequent_everywhere/map"]
 
 
 @pytest.fixture(scope="session")
@@ -166,3 +179,33 @@ def test_avdln_finds_in_one_modality_what_the_other_one_shows(train, clips):
     for name in ("a2v", "v2a"):
         assert scores[f"test/{name}"] > scores[f"baseline/always_offset_0/{name}"]
         assert scores[f"test/{name}"] > 1.5 * scores[f"baseline/random_offset/{name}"]
+
+
+@pytest.fixture(scope="session")
+def tasks(tmp_path_factory):
+    """100 videos of actions, of audio-visual events and of sounds each, 4 classes in every set."""
+    folder = tmp_path_factory.mktemp("tasks")
+    common = {"videos": 100, "classes": 4, "visual_dim": 16, "audio_dim": 16, "difficulty": 0.1}
+    write_unav100(folder / "unav100", SyntheticOptions(**common))
+    for dataset in ("activitynet13", "desed"):
+        write_dense(folder / dataset, dataset, SyntheticDenseOptions(**common))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "epochs"),
+    [(["unav100", "desed"], 5), pytest.param(["activitynet13", "unav100", "desed"], 8, marks=pytest.mark.slow)],
+    ids=["two", "three"],
+)
+def test_joint_training_improves_every_task(train, tasks, names, epochs):
+    batches = [f"data.sets.{name}.loader.batch_size=4" for name in names]
+    options = (*batches, "method.pyramid.dim=16", "method.head.dim=32", "method.pyramid.drop_path=0.05")
+    scores = train(
+        "fit",
+        *("experiment=uniav_multitask", f"tasks=[{','.join(names)}]", "size=narrow", f"paths.data_dir={tasks}"),
+        *("data.sets.unav100.max_length=128", f"trainer.max_epochs={epochs}", "untrained=true", *options),
+    )
+    for name in names:
+        guesses = [scores[f"baseline/{name}/{which}/map"] for which in ("most_frequent_everywhere", "untrained")]
+        assert scores[f"test/{name}/map"] > 1.5 * max(guesses)
+    assert scores["test/map"] == pytest.approx(sum(scores[f"test/{name}/map"] for name in names) / len(names))

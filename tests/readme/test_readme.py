@@ -38,7 +38,7 @@ def test_there_are_commands_to_check():
 def test_runs_compose(words):
     options = [word for word in words if not word.startswith("-")]
     # of a sweep, the first job
-    overrides = [re.sub(r"=([^,]+),.*", r"=\1", option) for option in options]
+    overrides = [re.sub(r"=([^,\[]+),.*", r"=\1", option) for option in options]
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         config = hydra.compose("config", overrides=overrides)
     assert config.stage in ("fit", "validate", "test", "predict")
@@ -65,7 +65,7 @@ def test_links_lead_somewhere(page):
 
 def test_readme_lists_all_options():
     readme = (ROOT / "README.md").read_text()
-    for group in ("experiment", "size", "protocol", "trainer", "logger"):
+    for group in ("experiment", "size", "protocol", "tasks", "trainer", "logger"):
         row = re.search(rf"^\| `{group}` \|(.*)$", readme, re.MULTILINE)
         names = {path.stem for path in (ROOT / "conf" / group).glob("*.yaml")}
         assert names == set(re.findall(r"`(\w+)`", row[1]))

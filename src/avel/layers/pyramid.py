@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from avel.errors import UserError
 from avel.layers.drop import Residual
 from avel.layers.masked import MaskedConv1d, downsample
 from avel.layers.position import SinusoidalPosition
@@ -113,6 +114,9 @@ class AudioVisualPyramid(nn.Module):
         gate: builds the gate of one modality and level from its stride (CCNet); a gate maps the modality's previous
             features (N, T, E), and their mask (N, T), to (N, T / stride, 1) and amplifies the OTHER modality.
         tasks: see `AttentionBlock`.
+
+    Raises:
+        UserError: the features of a modality have no channels.
     """
 
     def __init__(
@@ -125,6 +129,11 @@ class AudioVisualPyramid(nn.Module):
         tasks: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        if min(visual_dim, audio_dim) < 1:
+            raise UserError(
+                f"data.visual_dim={visual_dim}, data.audio_dim={audio_dim}: this method sees and hears; choose other"
+                " features (data.features), or ActionFormer, which does with one modality"
+            )
         self.strides = [1] + [2] * (config.levels - 1)
         self.visual_stem = ModalityStem(visual_dim, max_length, config, tasks)
         self.audio_stem = ModalityStem(audio_dim, max_length, config, tasks)

@@ -224,3 +224,8 @@ def test_heads_start_from_the_prior_and_are_silent_at_padding(class_aware):
     assert offsets.shape == ((2, 6, 3, 2) if class_aware else (2, 6, 2))
     assert offsets.min() >= 0
     assert offsets[~valid].abs().sum() == 0
+
+
+def test_a_pyramid_of_two_modalities_needs_both():
+    with pytest.raises(UserError, match="data.audio_dim=0: this method sees and hears"):
+        AudioVisualPyramid(4, 0, 64, PyramidConfig(dim=8, heads=2))
