@@ -59,6 +59,10 @@ class EventTable:
             groups[event.video].append(event)
         return groups
 
+    def above(self, score: float) -> EventTable:
+        """Return the table without predictions that are less sure than `score`; it speaks about the same videos."""
+        return EventTable([event for event in self.events if event.score is None or event.score >= score], self.videos)
+
     def to_activitynet(self) -> dict[str, Any]:
         """Return the ActivityNet submission layout, `{"version", "results": {video: [{segment, label, score}]}, …}`."""
         results = {
