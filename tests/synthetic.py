@@ -1,5 +1,7 @@
 """Tiny synthetic data sets for the tests that need files on disk."""
 
+import csv
+import json
 from pathlib import Path
 
 from avel.data.synthetic import SyntheticOptions, write_unav100
@@ -21,6 +23,26 @@ def write_tiny(data_dir: Path, *, features: str = "one_peace") -> Path:
     options = SyntheticOptions(videos=24, classes=3, visual_dim=6, audio_dim=4, features=features, difficulty=0.2)
     write_unav100(data_dir / "unav100", options)
     return data_dir
+
+
+def write_tiny_custom(folder: Path) -> Path:
+    """Write 24 videos of 3 classes as `folder`/annotations.csv, without splits, and `folder`/features."""
+    root = write_tiny(folder / "made") / "unav100"
+    database = json.loads((root / "annotations" / "unav100_annotations.json").read_text())["database"]
+    with (folder / "annotations.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["video", "start", "end", "label"])
+        for video, entry in database.items():
+            rows.writerows([f"{video}.mp4", *event["segment"], event["label"]] for event in entry["annotations"])
+    write_manifest(root / "av_features")
+    (root / "av_features").rename(folder / "features")
+    return folder
+
+
+def write_manifest(folder: Path) -> None:
+    """Say in a folder of ONE-PEACE files what they are."""
+    endings = {"visual": ["_one_peace_video_finetune.npy"], "audio": ["_one_peace_audio.npy"]}
+    (folder / "manifest.json").write_text(json.dumps(endings | {"fps": 16, "stride": 4, "window": 16}))
 
 
 def write_tiny_ave(data_dir: Path) -> Path:

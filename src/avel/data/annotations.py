@@ -71,11 +71,11 @@ class Annotations:
         """The videos of one split, in the order of the file."""
         return [video for video in self.videos if video.split == name]
 
-    def hold_out(self, share: float) -> Annotations:
-        """Make a share of the training videos, at least one, the validation split; hashes of their ids choose them."""
+    def hold_out(self, share: float, split: str = "validation") -> Annotations:
+        """Move a share of the training videos, at least one, to another split; hashes of their ids choose them."""
         ids = sorted((video.video for video in self.split("train")), key=_hash)
         chosen = set(ids[: max(round(share * len(ids)), 1)])
-        videos = (replace(video, split="validation") if video.video in chosen else video for video in self.videos)
+        videos = (replace(video, split=split) if video.video in chosen else video for video in self.videos)
         return replace(self, videos=tuple(videos))
 
 
@@ -116,16 +116,25 @@ def check_annotations(
     """
     rules = rules or AnnotationRules()
     checker = EventChecker(rules, class_numbers(database, class_names, rules.ignored))
-    videos = []
+    videos, faults = read_videos(database, checker)
+    if faults:
+        video, fault = next(iter(faults.items()))
+        others = f" (1 of {len(faults)} faulty videos: scripts/check_dataset.py lists them)" if len(faults) > 1 else ""
+        raise UserError(f"{source}: video {video!r}: {fault}{others}")
+    for what, where in checker.notes.items():
+        warnings.warn(f"{source}: {len(where)} {what}; first in video {where[0]!r}", stacklevel=2)
+    return Annotations(tuple(videos), checker.class_names(source, num_classes))
+
+
+def read_videos(database: Mapping[str, Any], checker: EventChecker) -> tuple[list[VideoAnnotation], dict[str, str]]:
+    """Read the videos that can be read, without those of subsets that are left out; and video id -> what is wrong."""
+    videos, faults = [], {}
     for video, entry in database.items():
         try:
             videos.append(_read_video(video, entry, checker))
         except ValueError as error:
-            raise UserError(f"{source}: video {video!r}: {error}") from None
-    for what, where in checker.notes.items():
-        warnings.warn(f"{source}: {len(where)} {what}; first in video {where[0]!r}", stacklevel=2)
-    names = checker.class_names(source, num_classes)
-    return Annotations(tuple(video for video in videos if video is not None), names)
+            faults[video] = str(error)
+    return [video for video in videos if video is not None], faults
 
 
 def read_database(path: Path) -> dict[str, Any]:
@@ -134,7 +143,11 @@ def read_database(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, is not JSON, has an id twice or has no "database".
     """
-    document = read_json(path)
+    return database_of(read_json(path), path)
+
+
+def database_of(document: Any, path: Path) -> dict[str, Any]:
+    """Return the database that a parsed file holds, or raise a UserError."""
     database = document.get("database") if isinstance(document, dict) else None
     if not isinstance(database, dict) or not database:
         raise UserError(f'{path}: needs a non-empty object "database" with one entry per video')
@@ -147,14 +160,30 @@ def read_json(path: Path) -> Any:
     Raises:
         UserError: the file is missing, is damaged, is not JSON or has a key twice.
     """
+    return parse_json(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """Read a text file, packed by gzip if it ends with `.gz`.
+
+    Raises:
+        UserError: the file is missing, is damaged or is no text in UTF-8.
+    """
     try:
         content = path.read_bytes()
-        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
-        return json.loads(text, object_pairs_hook=_unique_keys)
+        return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise UserError(f"{path}: is not a whole gzip file: download it again") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise UserError(f"{path}: is not a valid annotation file: {error}: save it as UTF-8") from None
+
+
+def parse_json(text: str, path: Path) -> Any:
+    """Parse the text of a JSON file, or raise a UserError if it is not JSON or has a key twice."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: is not a valid annotation file: {error}") from None
 

@@ -12,7 +12,7 @@ from avel.batch import Sample
 from avel.data.annotations import VideoAnnotation
 from avel.data.features import FeatureFolder
 from avel.data.sampling import sample_random
-from avel.data.transforms import RandomCrop, keep_modality, resize
+from avel.data.transforms import FeatureNoise, RandomCrop, keep_modality, resize
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ class DenseDataset(Dataset[Sample]):
         resize: snippets that every video is stretched or squeezed to; None leaves them.
         max_length: training: snippets after the crop at most; None (evaluation) gives whole videos.
         crop: how training samples are cropped.
-        seed: of the crop.
+        noise: what is added to their features.
+        seed: of crop and noise.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class DenseDataset(Dataset[Sample]):
         resize: int | None = None,
         max_length: int | None = None,
         crop: RandomCrop | None = None,
+        noise: FeatureNoise | None = None,
         seed: int = 0,
     ) -> None:
         self.videos = list(videos)
@@ -66,6 +68,7 @@ class DenseDataset(Dataset[Sample]):
         self.resize = resize
         self.max_length = max_length
         self.crop = crop or RandomCrop()
+        self.noise = noise or FeatureNoise()
         self.seed = seed
 
     def __len__(self) -> int:
@@ -81,7 +84,9 @@ class DenseDataset(Dataset[Sample]):
         sample = keep_modality(self._load(self.videos[index]), self.modality)
         if self.max_length is None:
             return sample
-        return self.crop(sample, max_length=self.max_length, random=sample_random(self.seed, epoch, index))
+        random = sample_random(self.seed, epoch, index)
+        cropped = self.crop(sample, max_length=self.max_length, random=random)
+        return self.noise(cropped, whole=sample, random=random)  # last: crops are the same with and without noise
 
     def _load(self, annotation: VideoAnnotation) -> Sample:
         visual, audio = self.features.load(annotation.video)

@@ -17,8 +17,9 @@ from avel.data.dense import DatasetFacts, DenseDataset
 from avel.data.event_checks import AnnotationRules, Beyond
 from avel.data.features import FeatureFamily, FeatureFolder
 from avel.data.module import SPLITS, LoaderOptions, LocalizationDataModule
-from avel.data.transforms import MODALITIES, RandomCrop
+from avel.data.transforms import MODALITIES, FeatureNoise, RandomCrop
 from avel.errors import UserError, check_choice
+from avel.provenance import Provenance
 
 
 class DenseDataModule(LocalizationDataModule):
@@ -40,6 +41,7 @@ class DenseDataModule(LocalizationDataModule):
         visual_dim: channels of the visual features, None to take them from the files; a number is checked.
         audio_dim: the same for the audio features.
         crop: random crop of training samples, None for `training_crop`.
+        noise: what is added to features in training, see `FeatureNoise`; 0: nothing.
         beyond: what becomes of events that reach beyond their video, see `AnnotationRules`; None for what `rules` say.
         held_out: share of the training videos that is the validation split where the data set has none. Where
             `selection_split` is "test", nothing is held out.
@@ -75,6 +77,7 @@ class DenseDataModule(LocalizationDataModule):
         visual_dim: int | None = None,
         audio_dim: int | None = None,
         crop: RandomCrop | None = None,
+        noise: float = 0.0,
         beyond: Beyond | None = None,
         held_out: float = 0.1,
         loader: LoaderOptions | None = None,
@@ -86,32 +89,40 @@ class DenseDataModule(LocalizationDataModule):
         super().__init__(
             collate, loader=loader, seed=seed, predict_split=predict_split, selection_split=selection_split
         )
-        features = features or next(iter(self.families))
-        check_choice("data.features", features, self.families)
+        self.root = Path(root)
         check_choice("data.modality", modality, MODALITIES)
-        family = self.families[features]
+        family = self.choose_family(features)
         if modality == "audio" and not family.audio:
-            raise UserError(f"data.modality=audio: data.features={features} has no audio")
-        if not 0 <= held_out < 1:
-            raise UserError(f"data.held_out={held_out}: give a share from 0 to below 1")
-        self.stated = {"num_classes": num_classes, "visual_dim": visual_dim, "audio_dim": audio_dim}
-        for name, number in (self.stated | {"max_length": max_length}).items():
+            raise UserError("data.modality=audio: the features have none")
+        check_share("data.held_out", held_out)
+        self.stated = {
+            "num_classes": num_classes,
+            "visual_dim": visual_dim,
+            "audio_dim": audio_dim,
+            "max_length": max_length,
+        }
+        for name, number in self.stated.items():
             least = 0 if name == "audio_dim" else 1  # some families are visual only
             if number is not None and (not isinstance(number, int) or number < least):
                 raise UserError(f"data.{name}={number}: give a whole number from {least} on, or null")
-        self.root = Path(root)
         self.features = FeatureFolder(self.root / family.folder, family, self.hint)
         self.modality = modality
         self.resize = resize
-        self.max_length = max_length or family.max_length
         self.listed_classes = class_names
         self.crop = crop or self.training_crop
+        self.noise = FeatureNoise(noise)
         self.reading = replace(self.rules, beyond=beyond or self.rules.beyond)
         self.held_out = held_out
         self.allow_missing = allow_missing
         self._videos: dict[str, list[VideoAnnotation]] = {}
 
     # What is on disk
+
+    def choose_family(self, name: str | None) -> FeatureFamily:
+        """Return the family of that name, the first one if there is no name, or raise a UserError."""
+        name = name or next(iter(self.families))
+        check_choice("data.features", name, self.families)
+        return self.families[name]
 
     @abstractmethod
     def database(self) -> tuple[Path, Mapping[str, Any]]:
@@ -133,15 +144,26 @@ class DenseDataModule(LocalizationDataModule):
     @cached_property
     def annotations(self) -> Annotations:
         """The checked annotations of all splits."""
-        source, database = self.database()
-        annotations = check_annotations(
+        return self.split(self.check(*self.database()))
+
+    def check(self, source: Path, database: Mapping[str, Any]) -> Annotations:
+        """Check what `database` found."""
+        return check_annotations(
             database,
             source,
             num_classes=self.stated["num_classes"],
             class_names=self.listed_classes,
             rules=self.reading,
         )
+
+    def split(self, annotations: Annotations) -> Annotations:
+        """Hold out what the data set has no split of its own for."""
         return annotations.hold_out(self.held_out) if self._holds_out else annotations
+
+    @cached_property
+    def max_length(self) -> int:
+        """Snippets of a training sample at most."""
+        return self.stated["max_length"] or self.features.family.max_length
 
     def facts(self) -> DatasetFacts:
         """Return what the data set is like, from the annotations and the headers of one video's files."""
@@ -172,6 +194,14 @@ class DenseDataModule(LocalizationDataModule):
     def class_names(self) -> list[str]:
         """Names of the classes, by class id."""
         return list(self.annotations.class_names)
+
+    def memory(self) -> dict[str, Any]:
+        """Return the classes, what is zeroed, and how the features were made where their folder says so."""
+        return {"class_names": self.class_names, "modality": self.modality, "features": self.provenance()}
+
+    def provenance(self) -> Provenance:
+        """Return how the features were made, see `avel.provenance`; nothing where that is not known."""
+        return {}
 
     def videos(self, split: str) -> list[VideoAnnotation]:
         """The usable videos of a split; the first call checks that their files are there, whole and alike."""
@@ -207,6 +237,7 @@ class DenseDataModule(LocalizationDataModule):
             resize=self.max_length if self.resize else None,
             max_length=self.max_length if training else None,
             crop=self.crop,
+            noise=self.noise,
             seed=self.seed,
         )
 
@@ -232,3 +263,9 @@ class DenseDataModule(LocalizationDataModule):
         self.features.check(present, visual_dim=facts.visual_dim, audio_dim=facts.audio_dim)
         usable = set(present)
         return [annotation for annotation in annotations if annotation.video in usable]
+
+
+def check_share(key: str, share: float) -> None:
+    """Raise a UserError unless `share`, the value of an option, is one that leaves something of the whole."""
+    if not 0 <= share < 1:
+        raise UserError(f"{key}={share}: give a share from 0 to below 1")

@@ -99,10 +99,11 @@ class EventChecker:
         """Return the names of the classes by id, of those with events and, as far as they are known, of the others.
 
         Raises:
-            UserError: there are no events, more classes than `num_classes`, or ids without events below others.
+            UserError: there are neither events nor listed classes, there are more classes than `num_classes`, or ids
+                without events below others.
         """
-        if not self.names:
-            raise UserError(f"{source}: has no events")
+        if not self.names and not self.numbers:
+            raise UserError(f"{source}: has no events, and data.class_names does not say what to look for")
         if self.numbers is None:
             return _names_by_id(source, self.names, num_classes)
         if num_classes not in (None, len(self.numbers)):

@@ -74,6 +74,11 @@ class Shape(NamedTuple):
     audio_dim: int
 
     @property
+    def length(self) -> int:
+        """Snippets that are left of both."""
+        return min(self.visual_length, self.audio_length)
+
+    @property
     def is_uneven(self) -> bool:
         """Whether audio and visual lengths differ by more than extractors explain."""
         longest = max(self.visual_length, self.audio_length)
@@ -122,13 +127,15 @@ class FeatureFolder:
 
     def missing(self, videos: Sequence[str]) -> list[str]:
         """Return those of `videos` that lack a file, with one look at the folder."""
-        try:
-            with os.scandir(self.folder) as entries:
-                present = {entry.name for entry in entries}
-        except OSError:
-            present = set()
+        present = self._names()
         prefix, endings = self.family.prefix, self.family.visual + self.family.audio
         return [video for video in videos if not all(f"{prefix}{video}{ending}" in present for ending in endings)]
+
+    def videos(self) -> list[str]:
+        """Return the ids of all videos that have a file of the first kind, in any order."""
+        prefix, ending = self.family.prefix, self.family.visual[0]
+        names = [name for name in self._names() if name.startswith(prefix) and name.endswith(ending)]
+        return [name.removeprefix(prefix).removesuffix(ending) for name in names]
 
     def first(self, videos: Sequence[str]) -> str:
         """Return the first of `videos` that has all its files.
@@ -183,6 +190,13 @@ class FeatureFolder:
                 f" (first: {video!r}, {shape.visual_length} and {shape.audio_length}); cut to the shorter",
                 stacklevel=2,
             )
+
+    def _names(self) -> set[str]:
+        try:
+            with os.scandir(self.folder) as entries:
+                return {entry.name for entry in entries}
+        except OSError:
+            return set()
 
     def _describe(self, missing: Sequence[str], total: int) -> str:
         endings = " and ".join(f"{self.family.prefix}*{ending}" for ending in self.family.visual + self.family.audio)

@@ -1,7 +1,8 @@
-"""What happens to a sample between file and batch: resizing, the training crop and the one-modality ablation."""
+"""What happens to a sample between file and batch: resizing, training crop and noise, the one-modality ablation."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal, get_args
@@ -92,6 +93,40 @@ class RandomCrop:
             return length
         smallest, largest = (max(round(share * length), 1) for share in self.ratio)
         return random.randint(smallest, largest)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureNoise:
+    """Adds Gaussian noise to the features of a training sample, against learning few videos by heart.
+
+    Attributes:
+        scale: standard deviation of the noise, relative to that of each channel over its whole video; channels that
+            never change, such as those of an absent modality, stay as they are.
+
+    Raises:
+        UserError: the scale is no number from 0 on.
+    """
+
+    scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.scale < math.inf:
+            raise UserError(f"data.noise={self.scale}: give a number from 0 (no noise) on")
+
+    def __call__(self, sample: Sample, *, whole: Sample, random: Random) -> Sample:
+        """Return a sample with noise; `whole` is its video uncropped, `random` the only source of chance."""
+        if self.scale == 0:
+            return sample
+        generator = torch.Generator().manual_seed(random.getrandbits(63))
+        return replace(
+            sample,
+            visual=self._add(sample.visual, whole.visual, generator),
+            audio=self._add(sample.audio, whole.audio, generator),
+        )
+
+    def _add(self, features: Tensor, whole: Tensor, generator: torch.Generator) -> Tensor:
+        spread = self.scale * whole.std(dim=0, correction=0)
+        return features + spread * torch.randn(features.shape, generator=generator)
 
 
 def clip_events(

@@ -67,3 +67,31 @@ def write_tiny(root, **changes):
     """Write 9 + 3 + 3 videos of 3 classes."""
     write_unav100(root, replace(TINY, **changes))
     return root
+
+
+MANIFEST = {"visual": ["_v.npy"], "audio": ["_a.npy"], "fps": 8, "stride": 4, "window": 8}
+"""Features of one's own: a snippet every half second that sees a second."""
+
+
+def write_manifest(folder, **changes):
+    """Write a manifest; a value of None leaves its key out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {key: value for key, value in (MANIFEST | changes).items() if value is not None}
+    (folder / "manifest.json").write_text(json.dumps(document))
+    return folder
+
+
+def write_own_features(folder, lengths, *, visual_dim=3, audio_dim=2):
+    """Write a manifest, and random features of videos: id -> snippets."""
+    random = np.random.default_rng(0)
+    write_manifest(folder)
+    for video, length in lengths.items():
+        np.save(folder / f"{video}_v.npy", random.normal(size=(length, visual_dim)).astype(np.float32))
+        np.save(folder / f"{video}_a.npy", random.normal(size=(length, audio_dim)).astype(np.float32))
+    return folder
+
+
+def write_rows(path, *rows, header="video,start,end,label"):
+    """Write a table of events."""
+    path.write_text("\n".join([header, *rows, ""]))
+    return path

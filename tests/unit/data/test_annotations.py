@@ -147,6 +147,12 @@ def test_a_file_without_any_event_is_refused(tmp_path):
         read_annotations(path)
 
 
+@pytest.mark.filterwarnings("ignore:.*without events")
+def test_videos_without_any_event_can_be_searched_for_listed_classes(tmp_path):
+    path = write_annotations(tmp_path, {"a": entry()})
+    assert read_annotations(path, class_names=["owl", "bus"]).class_names == ("owl", "bus")
+
+
 def test_gaps_in_the_label_ids_need_a_stated_number_of_classes(tmp_path):
     path = write_annotations(tmp_path, {"a": entry(event(), event(label="cat meowing", label_id=2))})
     with pytest.raises(UserError, match="video 'a' has label_id 2 .*, but no event has 1"):

@@ -50,7 +50,7 @@ def test_without_a_validation_split_it_cannot_be_used(root, options):
     [
         ({"held_out": 1.0}, "data.held_out=1.0: give a share from 0 to below 1"),
         ({"held_out": -0.1}, "data.held_out=-0.1: give a share from 0 to below 1"),
-        ({"modality": "audio"}, "data.modality=audio: data.features=i3d has no audio"),
+        ({"modality": "audio"}, "data.modality=audio: the features have none"),
         ({"features": "one_peace"}, "data.features=one_peace: unknown, choose one of i3d"),
         ({"beyond": "cut"}, "data.beyond=cut: unknown, choose one of refuse, clip, keep"),
         ({"audio_dim": -1}, "data.audio_dim=-1: give a whole number from 0 on, or null"),

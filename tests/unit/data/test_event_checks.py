@@ -101,7 +101,7 @@ def test_subsets_may_be_left_out_or_mean_another_split(tmp_path):
         ("a", "train"),
         ("b", "test"),
     ]
-    with pytest.raises(UserError, match="video 'b': unknown subset 'Validation'; known: train$"):
+    with pytest.raises(UserError, match=r"video 'b': unknown subset 'Validation'; known: train \(1 of 2 faulty videos"):
         read_annotations(path, rules=AnnotationRules(subsets={"train": "train"}))
 
 

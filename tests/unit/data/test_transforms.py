@@ -1,3 +1,4 @@
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avel.batch import Sample, TimeGrid
-from avel.data.transforms import RandomCrop, keep_modality, resize
+from avel.data.transforms import FeatureNoise, RandomCrop, keep_modality, resize
 from avel.errors import UserError
 
 
@@ -110,6 +111,35 @@ def test_events_may_be_clipped_to_the_features_first():
     assert clipped.labels.tolist() == [0, 2]
     assert torch.equal(clipped.visual, original.visual)
     assert RandomCrop(ratio=None)(original, max_length=200, random=Random(0)) is original
+
+
+@given(samples(), st.integers(0, 1000))
+def test_no_noise_changes_nothing_and_takes_no_chance(original, seed):
+    random = Random(seed)
+    assert FeatureNoise()(original, whole=original, random=random) is original
+    assert random.random() == Random(seed).random()
+
+
+def test_noise_is_as_strong_as_each_channel_over_the_whole_video():
+    steps = torch.arange(20_000.0)[:, None]
+    original = replace(sample(20_000, [(1, 2)]), visual=torch.cat([steps, 100 * steps, 0 * steps + 7], dim=1))
+    part = replace(original, visual=original.visual[:10_000], audio=original.audio[:10_000])
+    noisy = FeatureNoise(0.1)(part, whole=original, random=Random(0))
+    added = (noisy.visual - part.visual).std(dim=0)
+    expected = 0.1 * original.visual.std(dim=0)
+    torch.testing.assert_close(added, expected, rtol=0.03, atol=0)
+    assert expected[2] == added[2] == 0
+    assert not torch.equal(noisy.audio, part.audio)
+    assert torch.equal(noisy.segments, original.segments)
+    again = FeatureNoise(0.1)(part, whole=original, random=Random(0))
+    assert torch.equal(again.visual, noisy.visual)
+    assert not torch.equal(FeatureNoise(0.1)(part, whole=original, random=Random(1)).visual, noisy.visual)
+
+
+@pytest.mark.parametrize("scale", [-0.1, float("nan"), float("inf")])
+def test_impossible_noise_is_refused(scale):
+    with pytest.raises(UserError, match=r"data\.noise=.*: give a number from 0"):
+        FeatureNoise(scale)
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.floats(1, 30), st.floats(1, 30))

@@ -193,6 +193,8 @@ def test_the_yaml_names_the_arguments_and_their_defaults():
     assert config.pop("_target_") == "avel.data.unav100.UnAV100"
     crop, loader = ({k: v for k, v in config.pop(key).items() if k != "_target_"} for key in ("crop", "loader"))
     assert RandomCrop(**crop | {"ratio": tuple(crop["ratio"])}) == RandomCrop()
+    assert loader.pop("order") == "${protocol.order}"
+    assert config.pop("selection_split") == "${protocol.selection_split}"
     assert LoaderOptions(**loader) == LoaderOptions()
     data = UnAV100(**config)
     assert (data.modality, data.predict_split, data.allow_missing) == ("both", "test", False)

@@ -1,0 +1,1 @@
+"""Annotation formats of other programs, each turned into the layout of `avel.data.annotations` by a pure function."""

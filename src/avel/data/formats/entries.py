@@ -1,0 +1,47 @@
+"""What all formats share: entries of a database, and the ids of videos."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Entry = dict[str, Any]
+"""A video: `annotations`, and `subset` and `duration` where the format knows them."""
+
+MEDIA = re.compile(
+    r"\.(mp4|m4v|mov|mkv|webm|avi|wmv|flv|mpe?g|ts|mts|3gp|ogv|wav|mp3|m4a|aac|flac|ogg|opus|wma)$", re.IGNORECASE
+)
+"""Endings of media files."""
+
+
+def event(start: float, end: float, label: str) -> Entry:
+    """Return an event in the layout of a database; blanks around its label are dropped."""
+    return {"segment": [start, end], "label": label.strip()}
+
+
+def video_id(name: str) -> str:
+    """Return the id of a video that is named by its file or path: no folders, no ending of a media file."""
+    return MEDIA.sub("", re.split(r"[/\\]", name.strip())[-1])
+
+
+def by_id(database: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Rename the videos of a database to their ids.
+
+    Raises:
+        ValueError: two have the same one.
+    """
+    names = {video_id(name): name for name in database}
+    for name in database:
+        if (other := names[video_id(name)]) != name:
+            raise ValueError(f"{name!r} and {other!r} would both be the video {video_id(name)!r}: rename one of them")
+    return {video_id(name): entry for name, entry in database.items()}
+
+
+def seconds(text: str) -> float:
+    """Parse a number of seconds, with a decimal point or, as some programs write in some countries, a decimal comma.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return float(text.strip().replace(",", "."))
