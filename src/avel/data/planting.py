@@ -91,19 +91,8 @@ class Planter:
     def _distractors(
         self, rng: np.random.Generator, duration: float, events: Sequence[Span], *, avoid: Sequence[Span]
     ) -> list[Span]:
-        spans: list[Span] = []
-        own = [event.label for event in events]
-        lengths = [event.end - event.start for event in events] or [duration / 4]
-        for _ in range(rng.poisson(self.distractors * max(len(events), 1))):
-            anything = rng.integers(len(self.class_names))
-            label = int(rng.choice(own) if own and rng.random() < 0.5 else anything)
-            # as long as the events, or length alone would give them away
-            length = rng.choice(lengths) * rng.uniform(0.7, 1.0)
-            start = rng.uniform(0, duration - length)
-            span = Span(label, start, start + length)
-            if not any(span.meets(other) for other in (*avoid, *spans)):
-                spans.append(span)
-        return spans
+        mean, classes = self.distractors, len(self.class_names)
+        return draw_distractors(rng, duration, events, avoid=avoid, classes=classes, mean=mean)
 
     def _render(self, rng: np.random.Generator, spans: Sequence[Span], steps: int, basis: Array) -> Array:
         noise = _white_noise(rng, steps, basis.shape[1]) + _slow_noise(rng, steps, basis.shape[1])
@@ -112,6 +101,40 @@ class Planter:
         envelope = (loudness * flutter * coverage(self.grid, steps, spans)).astype(np.float32)
         labels = np.array([span.label for span in spans], dtype=np.int64)
         return noise * np.float32(np.sqrt(0.5)) + envelope @ basis[labels]
+
+
+def draw_distractors(
+    rng: np.random.Generator,
+    duration: float,
+    events: Sequence[Span],
+    *,
+    avoid: Sequence[Span],
+    classes: int,
+    mean: float,
+) -> list[Span]:
+    """Draw spans that look like events; half of them are of the events' classes.
+
+    Args:
+        rng: draws.
+        duration: length of the video in seconds.
+        events: of the video.
+        avoid: what they must not meet, nor each other.
+        classes: number of classes.
+        mean: tries per event (for a video without any: in all), on average.
+    """
+    spans: list[Span] = []
+    own = [event.label for event in events]
+    lengths = [event.end - event.start for event in events] or [duration / 4]
+    for _ in range(rng.poisson(mean * max(len(events), 1))):
+        anything = rng.integers(classes)
+        label = int(rng.choice(own) if own and rng.random() < 0.5 else anything)
+        # as long as the events, or length alone would give them away
+        length = rng.choice(lengths) * rng.uniform(0.7, 1.0)
+        start = rng.uniform(0, duration - length)
+        span = Span(label, start, start + length)
+        if not any(span.meets(other) for other in (*avoid, *spans)):
+            spans.append(span)
+    return spans
 
 
 @cache

@@ -88,3 +88,17 @@ THUMOS14 = Statistics(
     popularity=0.78,
 )
 """412 videos, 6,335 events; no video is longer than 700 s here."""
+
+CLIPS = Statistics(
+    splits={"train": 0.6, "validation": 0.2, "test": 0.2},
+    durations=(15, 15.4, 16, 18.5, 22.5, 26.5, 29, 29.6, 30),
+    event_counts={1: 20, 2: 35, 3: 30, 4: 15},
+    event_shares={
+        1: (0.10, 0.12, 0.15, 0.23, 0.35, 0.50, 0.65, 0.70, 0.80),
+        2: (0.08, 0.09, 0.11, 0.16, 0.23, 0.32, 0.40, 0.45, 0.50),
+        4: (0.07, 0.08, 0.09, 0.12, 0.16, 0.21, 0.28, 0.32, 0.40),
+    },
+    class_counts={1: (1.0,), 2: (0.35, 0.65), 4: (0.2, 0.45, 0.35)},
+    popularity=0.3,
+)
+"""No real data set: short clips, quick to render and to learn from."""
