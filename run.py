@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
@@ -110,8 +111,11 @@ def check(cfg: DictConfig) -> None:
 
 def check_choices(cfg: DictConfig) -> None:
     """Raise a UserError for options of groups that do not go together."""
-    if "sets" in cfg.data and not cfg.data._target_.endswith(".MultitaskDataModule"):
+    joint = cfg.data._target_.endswith(".MultitaskDataModule")
+    if "sets" in cfg.data and not joint:
         raise UserError("tasks=[…] is for joint training: choose experiment=uniav_multitask, or leave tasks out")
+    if joint and "tasks" not in signature(get_class(cfg.method._target_)).parameters:
+        raise UserError("data=multitask: this method has one task; choose experiment=uniav_multitask")
     taught, learns = (part.get("supervision", "full") for part in (cfg.data, cfg.method))
     if taught == "weak" and learns != "weak":
         raise UserError(
@@ -129,6 +133,8 @@ def build(cfg: DictConfig) -> tuple[Any, Any]:
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data, _convert_="all")
     fill_in(cfg.data, asdict(data.facts()))
+    for task in cfg.data.get("sets", ()):  # what was given on to all sets
+        cfg.data.sets[task].update({name: getattr(data, name) for name in ("selection_split", "predict_split")})
     method = instantiate(cfg.method, _convert_="all")
     if not all(isinstance(part.facts(), method.facts) for part in data.by_task().values()):
         choices = HydraConfig.get().runtime.choices
@@ -199,6 +205,11 @@ def selection_split(cfg: DictConfig, data: Any, weights: str | None) -> str | No
     return data.selection_split if chosen and cfg.protocol.monitor != "epoch" else None
 
 
+def resting_split(cfg: DictConfig, data: Any) -> str | None:
+    """Split whose scores decided which tasks rested during the training, None where none could."""
+    return data.selection_split if cfg.stage == "fit" and cfg.callbacks.get("stop_and_go") else None
+
+
 def score_baselines(cfg: DictConfig, method: Any, data: Any) -> Baselines:
     """Score what a result on the test split has to beat."""
     if cfg.stage not in ("fit", "test"):
@@ -227,6 +238,8 @@ def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str 
             best = checkpointing.best_checkpoint(Path(cfg.paths.run_dir))
             if selection_split(cfg, data, best) == "test":
                 log.warning("The checkpoint was chosen on the test split, as the released code does: too good a result")
+            if resting_split(cfg, data) == "test":
+                log.warning("Stop-and-go looked at the test split, as the released code does: too good a result")
             if best is None:
                 log.warning("No checkpoint was kept: the weights at the end of the training are tested")
             elif Path(best).name != "best.ckpt":
@@ -261,6 +274,7 @@ def describe(cfg: DictConfig, method: Any, data: Any, weights: str | None, basel
         "stage": cfg.stage,
         "split": split,
         "selection_split": selection_split(cfg, data, weights),
+        "resting_split": resting_split(cfg, data),
         "seed": cfg.seed,
         "metrics": method.results | flat_baselines(baselines),
         "ckpt_path": weights,
@@ -330,7 +344,7 @@ def explain(error: BaseException) -> str:
         where = re.search(r"full_key: (\S+)", message)
         key = f"{where[1]}: " if where else ""
         if isinstance(cause, UserError):
-            return str(cause)
+            return str(cause).replace("method.tasks.NAME", key.removesuffix(": "))
         if isinstance(cause, ModuleNotFoundError):
             return f"{key}{cause}\nInstall the optional packages: pip install -e '.[wandb,tensorboard]'"
         return f"{key}{cause}\n{TRACE}"

@@ -14,6 +14,7 @@ from tests.synthetic import write_tiny, write_tiny_dense
 CASES = CONF.parent / "tests/reference/cases"
 RELEASED = json.loads((CASES / "uniav-training.json").read_text())
 FULL = json.loads((CASES / "uniav-full-keys.json").read_text())
+DESED_LIST = CONF.parent.parent / "shared/data/desed/validation_validation.tsv"
 LETTERS = {"activitynet13": "TAL", "unav100": "AVEL", "desed": "SED"}
 CLASSES = {"activitynet13": 200, "unav100": 100, "desed": 10}
 LENGTHS = {"activitynet13": 256, "unav100": 256, "desed": 64}
@@ -78,9 +79,11 @@ def test_stop_and_go(recipe):
 
 
 def test_the_protocol_reaches_all_sets(compose, recipe):
-    assert (recipe[0].data.selection_split, recipe[0].protocol.monitor) == ("test", "epoch")
-    clean = compose("experiment=uniav_multitask")
-    assert (clean.data.selection_split, clean.protocol.monitor) == ("validation", None)
+    published, clean = recipe[0], compose("experiment=uniav_multitask")
+    assert [part.selection_split for part in published.data.sets.values()] == ["test"] * 3
+    assert [part.selection_split for part in clean.data.sets.values()] == ["validation"] * 3
+    assert (published.protocol.monitor, clean.protocol.monitor) == ("epoch", None)
+    assert (published.callbacks.stop_and_go.warmup, clean.callbacks.stop_and_go.warmup) == (0, 2)
     assert clean.callbacks.stop_and_go.resume == "change"
     assert [part.loader.order for part in clean.data.sets.values()] == ["shuffled"] * 3
     assert recipe[1].positions == "whole_table_in_eval"
@@ -137,6 +140,13 @@ def test_an_unknown_task_is_answered_with_the_known_ones(compose):
 def test_the_order_of_desed_s_published_prompts_names_each_class_once(compose):
     rows = compose("experiment=uniav_multitask").method.tasks.desed.prompt_classes
     assert len(set(rows)) == 10
+
+
+@pytest.mark.skipif(not DESED_LIST.exists(), reason=f"{DESED_LIST.name} is not there")
+def test_desed_s_published_prompts_come_in_the_order_of_first_appearance(compose):
+    rows = compose("experiment=uniav_multitask").method.tasks.desed.prompt_classes
+    labels = [line.rstrip("\n").split("\t")[-1] for line in DESED_LIST.read_text().splitlines()[1:]]
+    assert list(rows) == list(dict.fromkeys(label for label in labels if label))
 
 
 def test_a_new_task_is_one_yaml(compose, tmp_path):

@@ -85,7 +85,7 @@ def adapt_classes(checkpoint: dict[str, Any], tasks: Mapping[str, Vocabulary], *
         known = Vocabulary(state[f"classify.prompts_{name}"], tuple(task.get("class_names", ())))
         if resumes:
             _check_same(name, known, tasks[name])
-        elif not tasks[name].is_same(known):
+        if not tasks[name].is_same(known):
             _rewrite(state, name, known, tasks[name], class_aware=task["class_aware"])
         elif not tasks[name].agrees(known):
             log.warning("%s: prompts are those of the checkpoint: it was trained with others than the file holds", name)

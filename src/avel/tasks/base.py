@@ -141,11 +141,11 @@ class Localizer(LightningModule, ABC):
     ) -> Tensor:
         """Log the loss of a batch of `size` videos, its parts and the learning rate; return the weighted loss.
 
-        That is "train/loss". Loss and parts of a task with a name are logged without its weight, as "train/desed/loss".
+        That is "train/loss". Loss and parts of a task with a name are logged without its weight, as "train/desed/loss",
+        and alone: by turns with others, "train/loss" would be now one task's, now another's.
         """
         loss = weight * total
-        self.log("train/loss", loss, prog_bar=True, batch_size=size)
-        of_task = {f"{name}_loss": part for name, part in parts.items()} | ({"loss": total} if task else {})
+        of_task = {f"{name}_loss": part for name, part in parts.items()} | {"loss": total if task else loss}
         for name, value in of_task.items():
             self.log(score_name("train", task, name), value, batch_size=size)
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], prog_bar=True, batch_size=size)

@@ -41,6 +41,8 @@ NOT_FOR_USERS = (
     r"It is recommended to use `self\.log\('(val|test)/",
     # trainer=ddp: the successor of this argument exists from PyTorch 2.13 on only
     "`broadcast_buffers` is deprecated",
+    # trainer=ddp: memory order of a gradient of depthwise convolutions, (C, 1, 1, 3), whose strides say nothing
+    "Grad strides do not match bucket view strides",
     # resuming in mid-epoch is exact here (ResumableLoader, SeedEachBatch)
     "You're resuming from a checkpoint that ended before the epoch ended",
 )

@@ -72,8 +72,8 @@ class RestRule:
             return state
         gained = score > (1 + self.gain) * state.best
         best = score if gained else state.best
-        untaught = self.resume == "change" and best <= 0  # in the warm-up
-        idle = 0 if gained or state.cooldown or untaught else state.idle + 1
+        unlearned = self.resume == "change" and best <= 0
+        idle = 0 if gained or state.cooldown or unlearned else state.idle + 1
         converged = idle > self.patience
         if state.rested_from is None:
             goes_on = False
@@ -120,6 +120,8 @@ class StopAndGo(Callback):
         cooldown: validations after a change that are not counted.
         every: rounds of which a resting task is trained in one.
         resume: "change" or "drop".
+        warmup: validations at the beginning of the training that are not counted: where hardly anything is learned yet,
+            scores are noise (released: 0).
 
     Raises:
         UserError: an impossible number, an unknown `resume`; when training begins: no tasks that could rest, or
@@ -134,11 +136,15 @@ class StopAndGo(Callback):
         cooldown: int = 1,
         every: int = 4,
         resume: Resume = "change",
+        warmup: int = 0,
     ) -> None:
         self.rule = RestRule(patience, gain, drop, cooldown, resume)
         if not isinstance(every, int) or every < 1:
             raise UserError(f"callbacks.stop_and_go.every={every}: give a whole number from 1 on")
+        if not isinstance(warmup, int) or warmup < 0:
+            raise UserError(f"callbacks.stop_and_go.warmup={warmup}: give a whole number from 0 on")
         self.every = every
+        self.warmup = warmup
         self.states: dict[str, TaskState] = {}
 
     @property
@@ -161,7 +167,7 @@ class StopAndGo(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin with every task at its start, or where a checkpoint left off (called by the trainer)."""
         data = _data(trainer)
-        self.states = {task: self.states.get(task, TaskState()) for task in data.by_task()}
+        self.states = {task: self.states.get(task, TaskState(cooldown=self.warmup)) for task in data.by_task()}
         data.rest(self.resting, self.every)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -97,6 +97,13 @@ def test_training_goes_on_with_the_same_classes_only():
             adapted(ours, resumes=True)
 
 
+@pytest.mark.parametrize("resumes", [False, True])
+def test_other_prompts_for_the_same_classes_are_told(caplog, resumes):
+    prompts, _ = adapted(Vocabulary(PROMPTS.flip(0), NAMES), resumes=resumes)
+    assert torch.equal(prompts, PROMPTS)
+    assert "sounds: prompts are those of the checkpoint" in caplog.text
+
+
 def test_new_classes_need_prompts_of_the_same_encoder():
     with pytest.raises(UserError, match=r"does not know the class 'tram' \(1 of 2 are new\): give .*prompts=FILE"):
         adapted(Vocabulary(torch.zeros(2, 3), ("owl", "tram")))

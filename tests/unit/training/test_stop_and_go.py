@@ -66,6 +66,15 @@ def test_what_a_resting_task_loses_bit_by_bit_counts_from_where_it_began_to_rest
     assert rests(DEFAULTS, scores) == [False, False, True, True, True, True, False]
 
 
+def test_what_warm_up_validations_score_is_not_counted():
+    scores = [0.0009, 0.0, 0.0, 0.0005, 0.0]
+    assert rests(DEFAULTS, scores)[2]
+    begun = TaskState(cooldown=2)
+    for score in scores[:3]:
+        begun = DEFAULTS.after(begun, score)
+    assert begun == TaskState(best=0.0009, idle=1)
+
+
 RULES = st.builds(
     RestRule,
     patience=st.integers(0, 3),
