@@ -359,7 +359,8 @@ def closest(name: str, candidates: Iterable[str]) -> str:
 
 def valid_keys() -> list[str]:
     """Groups, and all keys of the configuration that the command line chooses."""
-    groups = [path.relative_to(CONF).as_posix() for path in CONF.rglob("*/") if path != CONF]
+    others = (CONF, CONF / "encoder")  # the latter belongs to scripts/extract_features.py
+    groups = [path.relative_to(CONF).as_posix() for path in CONF.rglob("*/") if path not in others]
     chosen = [word.partition(",")[0] for word in sys.argv[1:] if word.partition("=")[0] in groups]
     with hydra.initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
         try:

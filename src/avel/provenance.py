@@ -10,6 +10,9 @@ Provenance = dict[str, Any]
 KEYS = ("fps", "stride", "window", "reading", "encoders")
 """What decides the numbers in a manifest; which files there are, when they were made and by which versions does not."""
 
+WHEREABOUTS = "weights.from"
+"""End of the keys that say where weights lie: their hashes say which they are."""
+
 ABSENT = "not stated"
 
 
@@ -21,7 +24,8 @@ def provenance_of(manifest: Mapping[str, Any]) -> Provenance:
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return the dotted keys in which two statements differ, with both values; `ABSENT` where one has none."""
     ours, theirs = dict(_leaves(one)), dict(_leaves(other))
-    pairs = {key: (ours.get(key, ABSENT), theirs.get(key, ABSENT)) for key in [*ours, *theirs]}
+    keys = [key for key in [*ours, *theirs] if not key.endswith(WHEREABOUTS)]
+    pairs = {key: (ours.get(key, ABSENT), theirs.get(key, ABSENT)) for key in keys}
     return {key: (a, b) for key, (a, b) in pairs.items() if a != b}
 
 

@@ -77,6 +77,8 @@ def test_help_and_config_work_without_an_experiment(run_py):
         (["experiment=ccnet_unav100", "trainer.max_epochs=-5"], ["trainer.max_epochs=-5", "whole number"]),
         (["experiment=ccnet_unav100", "seed=x"], ["seed=x", "whole number"]),
         (["experiment=cmran_ave", "data=ave_weak"], ["data.supervision=weak", "_weak"]),
+        (["experiment=uniav_unav100", "tasks=[desed]"], ["tasks=[…]", "experiment=uniav_multitask"]),
+        (["experiment=uniav_multitask", "tasks=[]"], ["data.sets is empty", "choose tasks"]),
         (["experiment=ccnet_unav100", "trainr=gpu"], ["trainr", "Did you mean trainer"]),
         (["experiment=ccnet_unav100", "stage=tets"], ["stage=tets", "Did you mean test"]),
         (["experiment=ccnet_unav100", "seed=["], ["no viable alternative"]),

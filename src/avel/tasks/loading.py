@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, cast, get_args, get_origin, get_type_hints
@@ -14,8 +12,10 @@ import torch
 from lightning import LightningModule
 
 from avel.errors import UserError
+from avel.naming import class_below
+from avel.provenance import show_differences
 
-METHODS = "avel.methods."
+METHODS = "avel.methods"
 """Where the classes live that a checkpoint may name."""
 
 
@@ -33,12 +33,53 @@ def _plain(value: Any) -> Any:
 def changed_arguments(path: str | Path, method: LightningModule) -> dict[str, tuple[Any, Any]]:
     """Compare a method with the one whose weights a checkpoint holds: argument -> its value then and now.
 
-    How a method is optimized and decoded may be chosen anew and is left out.
+    How a method is optimized and decoded may be chosen anew and is left out; so are prompts, which are weights.
     """
-    before = torch.load(path, map_location="meta", weights_only=True).get("hyper_parameters", {})
+    before = open_checkpoint(path, map_location="meta")["hyper_parameters"]
     now = plain_arguments(method.hparams)
-    names = [name for name in now if name in before and name not in ("optimizer", "loss", "decoder", "tasks")]
+    free = ("optimizer", "loss", "decoder", "tasks", "prompt_dim")
+    names = [name for name in now if name in before and name not in free]
     return {name: (before[name], now[name]) for name in names if before[name] != now[name]}
+
+
+def check_same_features(path: str | Path, data: Mapping[str, Any]) -> None:
+    """Refuse features that were made in another way than those that a checkpoint learned from, if both are known.
+
+    Args:
+        path: the checkpoint.
+        data: task -> data set.
+
+    Raises:
+        UserError: they were.
+    """
+    learned = open_checkpoint(path, map_location="meta").get("data", {})
+    for task, part in data.items():
+        before, now = learned.get(task, {}).get("features"), part.memory().get("features")
+        if before and now and (changed := show_differences(before, now, ("checkpoint", "data"))):
+            name = f" of the task {task}" if task else ""
+            raise UserError(
+                f"ckpt_path={path}: learned from features{name} that were made in another way than those of the data:"
+                f" extract them as the checkpoint says, or train anew\n{changed}"
+            )
+
+
+def open_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, Any]:
+    """Read a checkpoint of a run, which holds plain values only.
+
+    Raises:
+        UserError: the file is missing or damaged, or something else.
+    """
+    try:
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except UnpicklingError:
+        raise UserError(
+            f"{path} cannot be opened as a checkpoint: it is damaged, or holds more than plain values"
+        ) from None
+    except (OSError, EOFError, RuntimeError) as error:
+        raise UserError(f"{path} cannot be opened as a checkpoint: {error}") from None
+    if not isinstance(checkpoint, dict) or "hyper_parameters" not in checkpoint:
+        raise UserError(f"{path} cannot be opened as a checkpoint: it is not of a run of avel")
+    return checkpoint
 
 
 def load_method(path: str | Path) -> LightningModule:
@@ -53,32 +94,20 @@ def load_method(path: str | Path) -> LightningModule:
     Raises:
         UserError: the file is missing, damaged, or names no method of this package.
     """
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError:
-        raise UserError(
-            f"{path} cannot be opened as a checkpoint: it is damaged, or holds more than plain values"
-        ) from None
-    except (OSError, EOFError, RuntimeError) as error:
-        raise UserError(f"{path} cannot be opened as a checkpoint: {error}") from None
-    if not isinstance(checkpoint, dict) or "hyper_parameters" not in checkpoint:
-        raise UserError(f"{path} cannot be opened as a checkpoint: it is not of a run of avel")
-    method_class = _class_of(str(path), str(checkpoint.get("method", "")))
+    return build_method(path, open_checkpoint(path))
+
+
+def build_method(path: str | Path, checkpoint: Mapping[str, Any]) -> LightningModule:
+    """Rebuild the method of a checkpoint that is open already, see `load_method`."""
+    name = str(checkpoint.get("method", ""))
+    method_class = class_below(METHODS, name)
+    if method_class is None or not issubclass(method_class, LightningModule):
+        raise UserError(f"{path} names no method of avel (key `method` is {name!r}): was it written by a run of avel?")
     hints = get_type_hints(method_class.__init__)
     arguments = {name: _restored(value, hints[name]) for name, value in checkpoint["hyper_parameters"].items()}
-    method: LightningModule = method_class(**arguments)
+    method = method_class(**arguments)
     method.load_state_dict(checkpoint["state_dict"])
     return method.eval()
-
-
-def _class_of(path: str, name: str) -> type[LightningModule]:
-    """The class that a checkpoint names; only modules below `METHODS` are ever imported."""
-    module, _, kind = name.rpartition(".")
-    if module.startswith(METHODS) and find_spec(module):
-        found = getattr(import_module(module), kind, None)
-        if isinstance(found, type) and issubclass(found, LightningModule):
-            return found
-    raise UserError(f"{path} names no method of avel (key `method` is {name!r}): was it written by a run of avel?")
 
 
 def _restored(value: Any, hint: Any) -> Any:

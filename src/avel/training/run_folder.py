@@ -1,6 +1,6 @@
 """The run folder: what a run leaves behind. Files appear whole or not at all, and only rank 0 writes them.
 
-config.yaml  checkpoints/{best,last}.ckpt  metrics.csv  results.json  predictions/<split>.json  console.log
+config.yaml  checkpoints/{best,last}.ckpt  metrics.csv  results.json  predictions/[<task>/]<split>.json  console.log
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -63,10 +64,18 @@ def peak_memory_mib() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
 
 
-def write_predictions(folder: Path, split: str, predictions: EventTable) -> None:
-    """Write `predictions/<split>.json` in the ActivityNet submission format."""
-    with whole_file(folder / "predictions" / f"{split}.json") as path:
-        predictions.write_json(path)
+def write_predictions(folder: Path, split: str, tables: Mapping[str, EventTable]) -> None:
+    """Write predictions in the ActivityNet submission format.
+
+    Args:
+        folder: the run folder.
+        split: what was predicted.
+        tables: task -> its predictions, written to `predictions/<task>/<split>.json`; a task without a name to
+            `predictions/<split>.json`.
+    """
+    for task, table in tables.items():
+        with whole_file(folder / "predictions" / task / f"{split}.json") as path:
+            table.write_json(path)
 
 
 class MetricsFile(Logger):
@@ -144,11 +153,11 @@ class MetricsFile(Logger):
         self._write_after = time.monotonic() + self.interval
 
 
-def _place(column: str) -> tuple[int, str]:
-    """Where a column stands: training before validation before test."""
+def _place(column: str) -> tuple[int, int, str]:
+    """Where a column stands: training before validation before test, what is of all tasks before what is of one."""
     order = ("lr", "train", "val", "test")
     group = column.partition("/")[0]
-    return order.index(group) if group in order else len(order), column
+    return order.index(group) if group in order else len(order), column.count("/"), column
 
 
 class RunFolder(Callback):

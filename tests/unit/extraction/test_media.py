@@ -1,106 +1,105 @@
-import tempfile
-from bisect import bisect_right
-from pathlib import Path
-
 import av
 import numpy as np
 import pytest
-from av.video.frame import PictureType
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from avel.errors import UserError
-from avel.extraction.media import frames_at
-from tests.unit.extraction.videos import HEIGHT, WIDTH, encode_silence, which, write_video
+from avel.extraction.media import audio_stream, decode, opened, probe, video_stream
+from tests.unit.extraction.videos import HEIGHT, SECOND, WIDTH, write_sound, write_video
 
-EVEN = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1]
-B_FRAMES = {"bf": "3", "g": "6", "b_strategy": "0"}
-
-
-@pytest.mark.parametrize("options", [{}, B_FRAMES], ids=["forward", "B-frames"])
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
-def test_a_frame_is_shown_until_the_next_one(tmp_path, name, options):
-    write_video(tmp_path / name, EVEN, options=options)
-    if options:
-        with av.open(str(tmp_path / name)) as container:
-            assert "B" in {PictureType(frame.pict_type).name for frame in container.decode(video=0)}
-    assert which(frames_at(tmp_path / name, [0.0, 0.05, 0.1, 0.1999, 0.5, 0.95])) == [0, 0, 1, 1, 5, 9]
+EVEN = [0.0, 0.1, 0.2, 0.3, 0.4]
 
 
-def test_every_frame_is_found_at_its_own_time(tmp_path):
-    write_video(tmp_path / "a.ts", EVEN, options=B_FRAMES, begin=3.7)  # 0.1 + 3.7 - 3.7 is a little less than 0.1
-    assert which(frames_at(tmp_path / "a.ts", EVEN)) == list(range(len(EVEN)))
+@pytest.mark.parametrize("name", ["a.mkv", "a.mov", "with: colon %d.mkv"])
+def test_what_is_in_a_file(tmp_path, name):
+    write_video(tmp_path / name, EVEN, sound_from=0.0)
+    info = probe(tmp_path / name)
+    assert info.duration == pytest.approx(1.0, abs=0.002)
+    assert (info.has_video, info.has_audio, info.width, info.height) == (True, True, WIDTH, HEIGHT)
+    assert info.fps == pytest.approx(10, rel=0.01)
 
 
-def test_time_stamps_count_and_not_numbers_of_frames(tmp_path):
-    write_video(tmp_path / "a.mp4", [0.0, 0.03, 0.06, 2.0, 2.1, 7.5], options=B_FRAMES)
-    assert which(frames_at(tmp_path / "a.mp4", [0.5, 1.5, 2.5, 3.5, 7.5])) == [2, 2, 4, 4, 5]
+def test_it_lasts_from_the_earlier_to_the_later_of_picture_and_sound(tmp_path):
+    write_video(tmp_path / "a.mkv", EVEN, sound_from=2.5, begin=100.0)
+    assert probe(tmp_path / "a.mkv").duration == pytest.approx(3.5, abs=0.002)
 
 
-def test_before_the_first_and_behind_the_last_frame(tmp_path):
-    write_video(tmp_path / "a.mp4", EVEN)
-    assert which(frames_at(tmp_path / "a.mp4", [-1.0, 5.0, 1e9])) == [0, 11, 11]
+def test_one_modality_alone(tmp_path):
+    write_video(tmp_path / "seen.mp4", EVEN)
+    write_sound(tmp_path / "heard.wav", SECOND)
+    seen, heard = probe(tmp_path / "seen.mp4"), probe(tmp_path / "heard.wav")
+    assert (seen.has_video, seen.has_audio, seen.duration) == (True, False, pytest.approx(0.5, abs=0.01))
+    assert (heard.has_video, heard.has_audio, heard.duration) == (False, True, 1.0)
+    assert heard.width == heard.height == heard.fps == 0
 
 
-def test_times_come_in_any_order_and_repeatedly(tmp_path):
-    write_video(tmp_path / "a.mp4", EVEN)
-    pictures = frames_at(tmp_path / "a.mp4", [0.95, 0.15, 0.95, 0.12])
-    assert pictures.shape == (4, HEIGHT, WIDTH, 3)
-    assert pictures.dtype == np.uint8
-    assert which(pictures) == [9, 1, 9, 1]
+def test_the_cover_of_a_song_is_no_video(tmp_path):
+    with av.open(str(tmp_path / "a.mp3"), "w") as container:
+        song, cover = container.add_stream("libmp3lame", rate=8000), container.add_stream("png")
+        cover.width, cover.height, cover.pix_fmt = 16, 16, "rgb24"
+        cover.disposition = av.stream.Disposition.attached_pic
+        picture = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+        container.mux(cover.encode(picture))
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), format="s16p", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(song.encode(frame))
+        container.mux(song.encode())
+    assert not probe(tmp_path / "a.mp3").has_video
 
 
-def test_time_begins_with_the_file(tmp_path):
-    """Not with its time stamps, and not with the picture where the sound is there first."""
-    write_video(tmp_path / "late.ts", EVEN, begin=100.0)
-    assert which(frames_at(tmp_path / "late.ts", [0.05, 0.75])) == [0, 7]
-    for name, begin in (("a.mkv", 0.0), ("b.mkv", 100.0), ("c.mov", 0.0)):
-        write_video(tmp_path / name, [time + 0.5 for time in EVEN], sound_from=0.0, begin=begin)
-        assert which(frames_at(tmp_path / name, [0.1, 0.55, 1.25])) == [0, 0, 7]
+def test_a_file_that_is_cut_off_is_used_up_to_there(tmp_path):
+    write_video(tmp_path / "a.mkv", [0.1 * index for index in range(40)])
+    with av.open(str(tmp_path / "a.mkv")) as container:
+        end = list(container.demux(video=0))[20].pos
+    (tmp_path / "a.mkv").write_bytes((tmp_path / "a.mkv").read_bytes()[:end])
+    with pytest.warns(UserWarning, match=r"a.mkv: ends after 2\.\d of 4.0 s: it seems to be cut off"):
+        assert 2 <= probe(tmp_path / "a.mkv").duration < 2.5
 
 
-@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_frames_are_turned_upright(tmp_path, rotation):
-    write_video(tmp_path / "a.mp4", EVEN, rotation=rotation)
-    write_video(tmp_path / "plain.mp4", EVEN)
-    plain = frames_at(tmp_path / "plain.mp4", [0.5])
-    assert np.array_equal(frames_at(tmp_path / "a.mp4", [0.5]), np.rot90(plain, rotation // 90, axes=(1, 2)))
-    assert plain[0, 2, 2, 0] > 200
-    assert plain[0, -2, 2, 0] < 100
+def test_damaged_packets_are_left_out_and_counted(tmp_path):
+    write_video(tmp_path / "a.mkv", [0.1 * index for index in range(20)], options={"g": "1"})
+    damaged = bytearray((tmp_path / "a.mkv").read_bytes())
+    with av.open(str(tmp_path / "a.mkv")) as container:
+        packet = list(container.demux(video=0))[10]
+        start = damaged.index(bytes(packet))
+    damaged[start : start + packet.size] = bytes(packet.size)
+    (tmp_path / "a.mkv").write_bytes(damaged)
+    with opened(tmp_path / "a.mkv") as container, pytest.warns(UserWarning, match="a.mkv: 1 damaged packets of video"):
+        assert len(list(decode(container, video_stream(container)))) == 19
 
 
-times = st.lists(st.integers(1, 400), min_size=1, max_size=12)
+def write_jump(path):
+    write_video(path, [*EVEN, 1e6])
 
 
-@given(gaps=times, asked=st.lists(st.integers(-500, 5000), min_size=1, max_size=10))
-@settings(max_examples=10, deadline=None)
-def test_any_gaps_and_times(gaps, asked):
-    stamps = np.cumsum([0, *gaps]).tolist()  # in milliseconds
-    expected = [max(bisect_right(stamps, time) - 1, 0) for time in asked]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "a.mkv"
-        write_video(path, [stamp / 1000 for stamp in stamps], options=B_FRAMES)
-        assert which(frames_at(path, [time / 1000 for time in asked])) == expected
-
-
-def write_sound(path):
-    with av.open(str(path), "w") as container:
-        container.mux(encode_silence(container.add_stream("pcm_s16le", rate=8000, layout="mono"), 0))
+def write_nothing(path):
+    with av.open(str(path), "w", format="wav") as container:
+        container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        container.start_encoding()
 
 
 @pytest.mark.parametrize(
     ("write", "message"),
     [
         (lambda path: None, "no such file"),
-        (lambda path: path.write_bytes(b"no video" * 100), "Invalid data"),
         (lambda path: path.mkdir(), "no such file"),
-        (write_sound, "no picture"),
+        (lambda path: path.write_bytes(b""), "cannot be read as video or sound"),
+        (lambda path: path.write_text("no video\n" * 100), "cannot be read as video or sound"),
+        (lambda path: path.write_bytes(np.random.default_rng(0).bytes(5000)), "cannot be read as video or sound"),
+        (write_nothing, "holds neither picture nor sound"),
+        (write_jump, "lasts 278 hours by its time stamps"),
     ],
-    ids=["missing", "garbage", "folder", "sound only"],
+    ids=["missing", "folder", "empty", "text", "garbage", "no frames", "time stamps"],
 )
-def test_what_cannot_be_read_is_named(tmp_path, write, message):
+def test_what_cannot_be_used_is_named(tmp_path, write, message):
     path = tmp_path / "a.mkv"
     write(path)
     with pytest.raises(UserError, match=message) as error:
-        frames_at(path, [0.5])
+        probe(path)
     assert str(path) in str(error.value)
+
+
+def test_streams_that_are_not_there(tmp_path):
+    write_sound(tmp_path / "a.wav", SECOND)
+    with opened(tmp_path / "a.wav") as container:
+        assert video_stream(container) is None
+        assert audio_stream(container)

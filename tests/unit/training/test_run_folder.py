@@ -37,6 +37,13 @@ def test_a_row_per_step_with_everything_beside_it(tmp_path):
     ]
 
 
+def test_what_is_of_one_task_stands_behind_what_is_of_all(tmp_path):
+    file = MetricsFile(tmp_path / "metrics.csv")
+    names = ("lr", "train/loss", "train/a/loss", "train/b/resting", "val/map", "val/a/map", "val/b/map", "test/map")
+    file.log_metrics({name: 1.0 for name in sorted(names)}, step=0)
+    assert (tmp_path / "metrics.csv").read_text().splitlines()[0].split(",") == ["epoch", "step", *names]
+
+
 def test_rows_appear_at_once_after_a_checkpoint_but_not_with_every_step(tmp_path):
     file = MetricsFile(tmp_path / "metrics.csv", interval=3600)
     file.log_metrics({"loss": 1.0}, step=0)
@@ -99,5 +106,12 @@ def test_git_commit_is_none_outside_a_repository(monkeypatch):
 
 def test_predictions_read_back(tmp_path):
     table = EventTable([Event("v", 1.0, 2.5, "dog barking", 0.5)], ["v", "empty"])
-    write_predictions(tmp_path, "test", table)
+    write_predictions(tmp_path, "test", {"": table})
     assert EventTable.read_json(tmp_path / "predictions/test.json") == table
+
+
+def test_predictions_of_tasks_lie_apart(tmp_path):
+    tables = {task: EventTable([Event("v", 1.0, 2.5, task, 0.5)], ["v"]) for task in ("a", "b")}
+    write_predictions(tmp_path, "validation", tables)
+    for task, table in tables.items():
+        assert EventTable.read_json(tmp_path / "predictions" / task / "validation.json") == table

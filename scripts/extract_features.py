@@ -1,0 +1,80 @@
+"""Extracts features of videos: `python scripts/extract_features.py SRC OUT encoder=spectral [key=value …]`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hydra
+from hydra.errors import HydraException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+from avel.errors import UserError
+
+if TYPE_CHECKING:  # torch takes seconds to import: --help does without
+    from avel.extraction.job import Summary
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+EPILOG = """A run that was killed goes on where it was: start it again. Processes: trainer.devices=4; GPUs:
+trainer.accelerator=gpu trainer.devices=-1. Exit code 1: some files have no features, for reasons that are listed; 2:
+nothing could be done. Next: python run.py experiment=ccnet_custom data.feature_dir=OUT data.annotations=FILE"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    encoders = ", ".join(sorted(path.stem for path in (CONF / "encoder").glob("*.yaml")))
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
+    parser.add_argument("src", type=Path, metavar="SRC", help="folder of videos, with the folders in it; or one video")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for features and manifest.json")
+    options = f"encoder=NAME ({encoders}), encoder.visual.hop=0.5, overwrite=true and all else that --cfg shows"
+    parser.add_argument("overrides", type=override, nargs="*", metavar="key=value", help=options)
+    parser.add_argument("--cfg", action="store_true", help="show all keys and their values, and do nothing")
+    return parser
+
+
+def override(text: str) -> str:
+    """Check the form of what stands behind SRC and OUT."""
+    if "=" not in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not key=value; SRC and OUT stand before all others")
+    return text
+
+
+def extract(src: Path, out: Path, cfg: DictConfig) -> Summary | None:
+    """Extract all files; rank 0 returns what came of it."""
+    from avel.extraction.job import extract_folder
+    from avel.extraction.pair import EncoderPair
+
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    encoders = EncoderPair(**instantiate(cfg.encoder, _convert_="all"))
+    trainer = instantiate(cfg.trainer, _convert_="all")
+    return extract_folder(src, out, encoders, trainer, overwrite=cfg.overwrite, chunk=cfg.chunk)
+
+
+def main() -> None:
+    """Extract features."""
+    parser = build_parser()
+    args = parser.parse_args()
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg = hydra.compose("extract", overrides=args.overrides)
+        if args.cfg:
+            print(OmegaConf.to_yaml(cfg, resolve=True))
+            return
+        summary = extract(args.src, args.out, cfg)
+    except (UserError, HydraException, OmegaConfBaseException, OSError) as error:
+        cause = error.__cause__ if isinstance(error.__cause__, UserError) else error
+        parser.exit(2, str(cause).partition("\nConfig search path")[0] + "\n")
+    if summary:
+        Console(soft_wrap=True, highlight=False, markup=False).print(*summary.lines(), sep="\n")
+        sys.exit(1 if summary.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Finds events in videos: `python scripts/localize.py VIDEO … --checkpoint FILE --out DIR`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from avel.errors import UserError
+
+EPILOG = """DIR gets events.json (ActivityNet), events.csv, and per video labels/ID.txt (Audacity), subtitles/ID.srt and
+pages/ID.html, all of which index.html lists. Exit code 1: some files could not be read, for reasons that are listed; 2:
+nothing could be done."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
+    add = parser.add_argument
+    add("videos", type=Path, nargs="+", metavar="VIDEO", help="media file, or folder of such")
+    add("--checkpoint", type=Path, required=True, help="of a run on features of extract_features.py: best.ckpt")
+    add("--out", type=Path, required=True, help="folder of the results")
+    add(
+        "--threshold",
+        type=float,
+        help="score of events in labels and subtitles, and that pages begin with (default: half of a video's best)",
+    )
+    add("--task", help="of a checkpoint of several tasks")
+    add("--device", default="cpu", help="of the networks, e.g. cuda (default: %(default)s)")
+    add("--force", action="store_true", help="replace the results in DIR")
+    return parser
+
+
+def main() -> None:
+    """Localize and tell what came of it."""
+    parser = build_parser()
+    args = parser.parse_args()
+    from avel.tasks.localization import VideoLocalizer  # it takes seconds, and --help does without
+    from avel.tasks.localization_job import localize_files
+
+    try:
+        localizer = VideoLocalizer(args.checkpoint, task=args.task, device=args.device)
+        outcome = localize_files(args.videos, localizer, args.out, threshold=args.threshold, force=args.force)
+    except (UserError, OSError) as error:
+        parser.exit(2, f"{error}\n")
+    Console(soft_wrap=True, highlight=False, markup=False).print(*outcome.lines(args.out), sep="\n")
+    sys.exit(1 if outcome.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

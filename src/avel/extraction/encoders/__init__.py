@@ -1,0 +1,1 @@
+"""Encoders: from pictures or sound to feature vectors, one family per file."""
