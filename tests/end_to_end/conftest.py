@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import ROOT, ForkServer
 from tests.synthetic import TINY, write_tiny
 
-ROOT = Path(__file__).parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -17,14 +17,27 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny(tmp_path_factory.mktemp("data"))
 
 
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
+
+
 @pytest.fixture(scope="session")
-def run_py() -> Run:
+def run_py_afresh() -> Run:
     """Runs `python run.py …` as a person would."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
         command = [sys.executable, "run.py", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_py(python: ForkServer) -> Run:
+    """The same, of seconds less."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return python.run("run.py", *arguments, environment=environment())
 
     return run
 

@@ -47,8 +47,8 @@ def assert_same(a, b):
         assert a == b
 
 
-def test_alone_it_lists_the_experiments(run_py):
-    done = run_py()
+def test_alone_it_lists_the_experiments(run_py_afresh):
+    done = run_py_afresh()
     assert done.returncode == 0
     for path in (ROOT / "conf" / "experiment").glob("*.yaml"):
         assert [line for line in done.stdout.splitlines() if line.split()[:1] == [path.stem]]
@@ -217,9 +217,9 @@ def test_two_processes_get_the_numbers_of_one(fitted, run_py, tiny, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}
 
 
-def test_two_processes_train_together(run_py, tiny, tmp_path):
+def test_two_processes_train_together(run_py_afresh, tiny, tmp_path):
     options = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "data.loader.batch_size=2")
-    done = run_py(*tiny, *options, "trainer.max_epochs=1", "untrained=true", f"hydra.run.dir={tmp_path}")
+    done = run_py_afresh(*tiny, *options, "trainer.max_epochs=1", "untrained=true", f"hydra.run.dir={tmp_path}")
     assert (done.returncode, done.stderr) == (0, "")
     assert [int(row["step"]) for row in read_metrics(tmp_path) if row["train/loss"]] == [0, 1, 2]
     assert load(tmp_path / "checkpoints/last.ckpt")["global_step"] == 3

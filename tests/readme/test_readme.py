@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import hydra
@@ -45,10 +43,10 @@ def test_runs_compose(words):
 
 
 @pytest.mark.parametrize("words", SCRIPTS, ids=" ".join)
-def test_scripts_have_the_options(words):
+def test_scripts_have_the_options(python, words):
     script, *arguments = words
     subcommand = [word for word in arguments[:1] if word.isidentifier() and script.endswith("make_synthetic.py")]
-    shown = subprocess.run([sys.executable, script, *subcommand, "--help"], cwd=ROOT, capture_output=True, text=True)
+    shown = python.run(script, *subcommand, "--help")
     assert shown.returncode == 0, shown.stderr
     assert [word for word in arguments if word.startswith("--") and word not in shown.stdout] == []
 

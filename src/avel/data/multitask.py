@@ -17,9 +17,7 @@ from avel.errors import UserError, check_choice
 
 T = TypeVar("T")
 
-KEY = re.compile(
-    r"(?<![\w./\\-])data\.(?!sets\.|selection_split|predict_split|(?:json|csv|tsv|txt|eaf|npy|h5|gz)\b)"
-)
+KEY = re.compile(r"(?<![\w./\\-])data\.(?!sets\.|selection_split|predict_split|(?:json|csv|tsv|txt|eaf|npy|h5|gz)\b)")
 """What begins the name of an option (and of no file) where a data set is alone, and which a set has among several."""
 
 
