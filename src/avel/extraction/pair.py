@@ -20,7 +20,8 @@ from avel.provenance import Provenance, show_differences
 
 ENCODERS = "avel.extraction.encoders"
 """Where the classes live that a file may name."""
-READING = 1
+MODALITIES = ("visual", "audio")
+READING = 2
 """Changes whenever the same file and the same encoders give other features."""
 
 
@@ -71,37 +72,45 @@ class EncoderPair(nn.Module):
         return plain
 
 
-def load_encoders(provenance: Mapping[str, Any]) -> EncoderPair:
+def load_encoders(provenance: Mapping[str, Any], *, weights: Mapping[str, str | Path] | None = None) -> EncoderPair:
     """Build the encoders again that features were made by.
 
     Args:
         provenance: what a manifest or a checkpoint says, see `EncoderPair.provenance`.
+        weights: "visual" or "audio" -> where the weights of that encoder lie by now; else they are sought where they
+            came from. Either way their hash must be what it was.
 
     Raises:
-        UserError: it names no encoders of this package, or those make other features by now.
+        UserError: it names no encoders of this package, or those make other features by now; weights are not where they
+            should be, or are given for something that has none.
     """
-    encoders = provenance.get("encoders")
-    descriptions: list[Any] = (
-        [encoders.get(name) for name in ("visual", "audio")] if isinstance(encoders, Mapping) else []
-    )
+    encoders, moved = provenance.get("encoders"), weights or {}
+    if unknown := moved.keys() - set(MODALITIES):
+        raise UserError(f"weights of {', '.join(sorted(unknown))}: there are encoders {' and '.join(MODALITIES)}")
+    descriptions: list[Any] = [encoders.get(name) for name in MODALITIES] if isinstance(encoders, Mapping) else []
     if not descriptions or not all(isinstance(description, Mapping) for description in descriptions):
         raise UserError("nothing says which encoders made the features, so that none can be made of other videos")
-    pair = EncoderPair(*map(_build, descriptions))
+    pair = EncoderPair(*(_build(d, m, moved.get(m)) for m, d in zip(MODALITIES, descriptions, strict=True)))
     if changed := show_differences(provenance, pair.provenance(), ("then", "now")):
         raise UserError(f"the encoders make other features now than then:\n{changed}")
     return pair
 
 
-def _build(description: Mapping[str, Any]) -> Any:
+def _build(description: Mapping[str, Any], modality: str, moved: str | Path | None) -> Any:
     name = str(description.get("class"))
     kind = class_below(ENCODERS, name)
     if kind is None:
         raise UserError(f"encoder {name!r}: is not one of avel, and no other code is run for the sake of a file")
-    weights = {"weights": description["weights"]["from"]} if "weights" in description else {}
+    if moved is not None and "weights" not in description:
+        raise UserError(f"encoder {name}: has no weights that could lie in {moved}")
+    weights = {"weights": str(moved or description["weights"]["from"])} if "weights" in description else {}
     try:
         return kind(**description.get("settings", {}), **weights)
     except TypeError as error:
         raise UserError(f"encoder {name}: {error}: the settings are those of another version") from None
+    except UserError as error:
+        elsewhere = f"\nIf these weights lie elsewhere by now, say where: weights {modality}=PATH"
+        raise UserError(f"{error}{elsewhere if weights else ''}") from None
 
 
 def _digest(state: Mapping[str, Tensor]) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avel.errors import UserError
 from avel.extraction.device import usable_device
+from avel.extraction.hub import Pretrained
 
 FULL_LENGTH = ("siglip", "siglip2")
 """Models that were trained on sentences padded to their full length."""
@@ -29,23 +29,11 @@ class PretrainedText:
     """
 
     def __init__(self, name: str, device: str = "cpu") -> None:
-        try:
-            from transformers import AutoModel, AutoTokenizer
-            from transformers.utils import logging
-        except ImportError as error:
-            install = "Install the optional packages: pip install -e '.[media]'"
-            raise UserError(f"--encoder={name}: {error}. {install}") from None
         where = usable_device(device)
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-        try:
-            self.tokenizer = AutoTokenizer.from_pretrained(name)
-            self.model: Any = AutoModel.from_pretrained(name).eval().to(where)
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"--encoder={name}: cannot be loaded. Give the name of a model on the hub, a folder that"
-                f" `save_pretrained` wrote, or package.module:function.\n{error}"
-            ) from None
+        source = Pretrained(name, f"--encoder={name}", instead=", or package.module:function")
+        self.tokenizer = source.load(lambda kit, local: _load(kit.AutoTokenizer, name, local))
+        self.model: Any = source.load(lambda kit, local: _load(kit.AutoModel, name, local))
+        self.model.eval().to(where)
         self.projected = callable(getattr(self.model, "get_text_features", None))
         how = "projected text features" if self.projected else "mean of the last hidden states"
         self.description = f"{name} ({how})"
@@ -63,3 +51,8 @@ class PretrainedText:
         encoder = self.model.get_encoder() if config.is_encoder_decoder else self.model
         mask = tokens["attention_mask"][..., None]
         return (encoder(**tokens).last_hidden_state * mask).sum(dim=1) / mask.sum(dim=1)
+
+
+def _load(kind: Any, name: str, local: bool) -> Any:
+    """Load something without asking whether code may be run from where it lies: none is."""
+    return kind.from_pretrained(name, local_files_only=local, trust_remote_code=False)

@@ -14,7 +14,7 @@ from tests.unit.extraction.videos import write_video
 class Network(nn.Module):
     """An encoder with weights, which come from somewhere: as many as that has letters."""
 
-    name, rate, width, window, hop, context = "network", 10.0, 2, 0.4, 0.2, 0.0
+    name, rate, shape, window, hop, context = "network", 10.0, (2,), 0.4, 0.2, 0.0
     size, preprocess = Mean.size, Mean.preprocess
 
     def __init__(self, *, weights, gain=1.0):
@@ -81,7 +81,7 @@ def change(stated, **settings):
         (lambda stated: stated | {"encoders": {"visual": "CLIP", "audio": "CLAP"}}, "nothing says which encoders"),
         (lambda stated: stated | {"encoders": {"visual": {}, "audio": {}}}, "'None': is not one of avel"),
         (lambda stated: stated | {"encoders": {"visual": stated["encoders"]["visual"]}}, "nothing says which encoders"),
-        (lambda stated: stated | {"reading": 0}, r"reading: 0 \(then\), 1 \(now\)"),
+        (lambda stated: stated | {"reading": 0}, rf"reading: 0 \(then\), {pair_module.READING} \(now\)"),
         (lambda stated: stated | {"window": 1.0}, r"window: 1.0 \(then\), 4.0 \(now\)"),
         (lambda stated: change(stated, colour="red"), "SpectralPictures: .*colour.*another version"),
         (lambda stated: change(stated, hop=0.5), "different times"),
