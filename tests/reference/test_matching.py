@@ -10,8 +10,8 @@ from torch.testing import assert_close
 
 from avel.batch import ClipBatch
 from avel.checkpoints.ave import AVDLN as TABLE
-from avel.checkpoints.keras import dense_layout, read_keras_weights
 from avel.checkpoints.official import convert, rename
+from avel.keras import dense_layout, read_keras_weights
 from avel.losses.contrastive import contrastive_loss, pair_distance
 from avel.methods.avdln import AVDLN
 from avel.metrics.matching import MatchingAccuracy

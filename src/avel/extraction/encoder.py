@@ -21,13 +21,12 @@ ROUNDING = 1e-6
 
 
 class Encoder(Protocol):
-    """Turns regular samples of a file (pictures or sound) into one feature vector per step.
+    """Turns regular samples of a file (pictures or sound) into one feature vector, or map, per step.
 
     Step t covers the file's time [t * hop, t * hop + window) seconds.
 
     Attributes:
         name: for messages and the manifest.
-        width: channels of a feature vector.
         rate: samples per second that the encoder reads.
         window: seconds that a step covers.
         hop: seconds between two steps.
@@ -35,11 +34,15 @@ class Encoder(Protocol):
     """
 
     name: str
-    width: int
     rate: float
     window: float
     hop: float
     context: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a step's features: (D,) of a vector, (H, W, D) of a map."""
+        ...
 
     def settings(self) -> Mapping[str, Any]:
         """Return plain values from which the same encoder can be built again; they go into the manifest."""
@@ -56,7 +59,7 @@ class Encoder(Protocol):
             spans: which of them each step covers, (steps, 2) first and behind the last.
 
         Returns:
-            (steps, width).
+            (steps, *shape).
         """
         ...
 

@@ -1,4 +1,4 @@
-"""From a media file to its features, chunk by chunk: memory does not grow with the length of the file."""
+"""From a media file to its features, chunk by chunk: memory grows with the length of the file by its features alone."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Features:
     """The features of one file.
 
     Attributes:
-        visual: (T, D_visual) float32.
-        audio: (T, D_audio) float32.
+        visual: (T, *shape) float32, with the shape that the encoder gives a step: (D,) or, for maps, (H, W, D).
+        audio: the same.
         duration: seconds that the file lasts.
     """
 
@@ -56,7 +56,8 @@ def extract(
         progress: is called after every chunk.
 
     Raises:
-        UserError: the file cannot be read, or the steps of the two encoders lie at different times.
+        UserError: the file cannot be read, its features are NaN or infinite, or the steps of the two encoders lie at
+            different times.
     """
     check_pair(visual, audio)
     duration = probe(path).duration
@@ -68,7 +69,12 @@ def extract(
     audio_features = _attempt(audio, sound, heard, chunk, lambda share: progress((1 + share) / 2))
     if visual_features is None and audio_features is None:
         raise UserError(f"{path}: neither its picture nor its sound can be decoded: get it again or leave it out")
-    return Features(_or_zeros(visual_features, visual, steps), _or_zeros(audio_features, audio, steps), duration)
+    features = _or_zeros(visual_features, visual, steps), _or_zeros(audio_features, audio, steps)
+    for encoder, values in zip((visual, audio), features, strict=True):
+        if not np.isfinite(values).all():
+            reason = "numbers may be too large for its precision: float32 holds more than float16"
+            raise UserError(f"{path}: features of {encoder.name} are NaN or infinite: {reason}")
+    return Features(*features, duration)
 
 
 def encode_blocks(
@@ -84,7 +90,7 @@ def encode_blocks(
         progress: is called after every chunk.
 
     Returns:
-        (T, width).
+        (T, *shape).
     """
     samples, parts = _Tape(blocks), []
     margin, at_once = math.ceil(encoder.context * encoder.rate), max(round(chunk / encoder.hop), 1)
@@ -137,4 +143,4 @@ def _attempt(
 
 
 def _or_zeros(features: Encoded | None, encoder: Encoder, steps: int) -> Encoded:
-    return np.zeros((steps, encoder.width), np.float32) if features is None else features
+    return np.zeros((steps, *encoder.shape), np.float32) if features is None else features

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from avel.batch import ClipBatch
 from avel.checkpoints.ave import AVDLN as TABLE
-from avel.checkpoints.keras import dense_layout, read_keras_weights
 from avel.checkpoints.official import convert, rename
 from avel.errors import UserError
+from avel.keras import dense_layout, read_keras_weights
 from avel.losses.contrastive import contrastive_loss, pair_distance
 from avel.tasks.matching import MatchingLocalizer
 from avel.training.optim import StepRecipe

@@ -21,7 +21,7 @@ class Mean:
     rate: float = 10.0
     context: float = 0.0
     name: ClassVar[str] = "mean"
-    width: ClassVar[int] = 2
+    shape: ClassVar[tuple[int, ...]] = (2,)
 
     def settings(self):
         return {}
@@ -98,6 +98,17 @@ def test_neither(tmp_path):
     (tmp_path / "a.mkv").write_text("nothing")
     with pytest.raises(UserError, match=r"a\.mkv"):
         extract(tmp_path / "a.mkv", Mean(), Mean())
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_features_that_are_no_numbers_are_refused(tmp_path):
+    class Half(Mean):
+        def encode(self, samples, spans):
+            return (1e6 * super().encode(samples, spans)).astype(np.float16).astype(np.float32)
+
+    write_both(tmp_path / "a.mkv")
+    with pytest.raises(UserError, match=r"a\.mkv: features of mean are NaN or infinite: .* its precision"):
+        extract(tmp_path / "a.mkv", Half(), Mean(rate=1000))
 
 
 def test_encoders_must_go_together(tmp_path):

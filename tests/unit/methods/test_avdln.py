@@ -10,7 +10,7 @@ from avel.losses.contrastive import contrastive_loss, pair_distance
 from avel.methods.avdln import AVDLN
 from avel.tasks.loading import load_method
 from avel.training.optim import StepRecipe
-from tests.unit.checkpoints.keras_files import write_keras
+from tests.unit.keras_files import write_keras
 from tests.unit.methods.clips import C, random_clips
 
 KERAS = {

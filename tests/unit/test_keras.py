@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import torch
 
-from avel.checkpoints.keras import dense_layout, read_keras_weights
 from avel.errors import UserError
-from tests.unit.checkpoints.keras_files import write_keras
+from avel.keras import dense_layout, read_keras_weights
+from tests.unit.keras_files import write_keras
 
 
 def test_weights_come_under_the_names_of_keras(tmp_path):

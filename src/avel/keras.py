@@ -1,4 +1,4 @@
-"""Weights in the HDF5 files of Keras 2 (`save_weights`)."""
+"""Weights in the HDF5 files of Keras 2 (`save_weights`), and their layout."""
 
 from __future__ import annotations
 
