@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("overrides", nargs="*", metavar="key=value", help="as for run.py: data=NAME and keys of its configuration")
     add("--annotations", type=Path, help="file or folder; data/README.md says which formats there are")
-    add("--features", type=Path, help="folder with a manifest.json (default: the annotations are checked alone)")
+    add("--features", type=Path, help="folder with a manifest.json, or packed file (default: annotations alone)")
     add("--headers-only", action="store_true", help="do not read the features themselves, which may take long")
     add("--all-classes", action="store_true", help="show every class")
     return parser

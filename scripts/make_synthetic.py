@@ -8,7 +8,7 @@ from typing import TypeVar, get_args
 from rich.console import Console
 
 from avel.data import synthetic, synthetic_ave
-from avel.data.features import FAMILIES
+from avel.data.families import FAMILIES
 from avel.data.synthetic import SyntheticOptions, write_unav100
 from avel.data.synthetic_ave import Dtype, SyntheticAVEOptions, write_ave
 from avel.data.synthetic_dense import FORMATS, SyntheticDenseOptions, write_dense

@@ -13,3 +13,9 @@ def check_choice(key: str, value: str, choices: Iterable[str]) -> None:
     """Raise a UserError unless `value` is one of the `choices` that `key` has."""
     if value not in choices:
         raise UserError(f"{key}={value}: unknown, choose one of {', '.join(choices)}")
+
+
+def check_flag(key: str, value: object) -> None:
+    """Raise a UserError unless `value` is a truth value: "no" from a command line is a word, which counts as true."""
+    if not isinstance(value, bool):
+        raise UserError(f"{key}={value}: must be true or false")

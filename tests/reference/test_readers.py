@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from avel.batch import TimeGrid
 from avel.data.activitynet13 import ActivityNet13
 from avel.data.desed import DESED
-from avel.data.features import FAMILIES, FeatureFamily
+from avel.data.families import FAMILIES, FeatureFamily
 from avel.data.thumos14 import Thumos14
 from avel.data.transforms import RandomCrop
 from avel.data.unav100 import UnAV100

@@ -9,7 +9,7 @@ from pathlib import Path
 from avel.data.annotations import Annotations
 from avel.data.dense_module import DenseDataModule, check_share
 from avel.data.event_checks import AnnotationRules, Beyond
-from avel.data.features import FeatureFamily
+from avel.data.families import FeatureFamily
 from avel.data.formats.completion import Seen, complete_durations, complete_subsets
 from avel.data.formats.entries import Entry
 from avel.data.formats.reading import read_any

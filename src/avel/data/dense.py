@@ -88,6 +88,12 @@ class DenseDataset(Dataset[Sample]):
         cropped = self.crop(sample, max_length=self.max_length, random=random)
         return self.noise(cropped, whole=sample, random=random)  # last: crops are the same with and without noise
 
+    def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> list[Sample]:
+        """Return the samples of a batch (called by loaders instead of `__getitem__`): their files are read together."""
+        indices = [key[0] if isinstance(key, tuple) else key for key in keys]
+        self.features.expect([self.videos[index].video for index in indices])
+        return [self[key] for key in keys]
+
     def _load(self, annotation: VideoAnnotation) -> Sample:
         visual, audio = self.features.load(annotation.video)
         grid = self.features.family.grid_at(annotation.fps)

@@ -15,7 +15,8 @@ from avel.batch import collate
 from avel.data.annotations import Annotations, VideoAnnotation, check_annotations
 from avel.data.dense import DatasetFacts, DenseDataset
 from avel.data.event_checks import AnnotationRules, Beyond
-from avel.data.features import FeatureFamily, FeatureFolder
+from avel.data.families import FeatureFamily
+from avel.data.features import FeatureFolder
 from avel.data.module import SPLITS, LoaderOptions, LocalizationDataModule
 from avel.data.transforms import MODALITIES, FeatureNoise, RandomCrop
 from avel.errors import UserError, check_choice

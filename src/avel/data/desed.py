@@ -13,7 +13,7 @@ import numpy as np
 
 from avel.data.dense_module import DenseDataModule
 from avel.data.event_checks import AnnotationRules
-from avel.data.features import FAMILIES
+from avel.data.families import FAMILIES
 from avel.data.tables import read_table
 from avel.data.transforms import RandomCrop
 from avel.errors import UserError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -93,6 +94,21 @@ class H5Array:
         with self._clear_errors(), h5py.File(self.path, "r", locking=False) as file:
             return np.asarray(self._find(file)[()])
 
+    def region(self) -> tuple[int, np.dtype[Any]]:
+        """Return where in the file the numbers begin, in bytes, and of which type they are.
+
+        Raises:
+            UserError: they do not lie there one after the other, or the file is cut off.
+        """
+        with self._clear_errors(), h5py.File(self.path, "r", locking=False) as file:
+            dataset = self._find(file)
+            start, dtype = dataset.id.get_offset(), dataset.dtype
+        if start is None:
+            raise UserError(f"{self}: is stored in chunks or compressed: write it in one piece")
+        if missing := max(start + dtype.itemsize * math.prod(self.shape) - self.path.stat().st_size, 0):
+            raise UserError(f"{self}: is cut off, {missing} bytes are missing: write the file again")
+        return start, dtype
+
     def _dataset(self) -> h5py.Dataset:
         process = os.getpid()
         if self._open_in is None or self._open_in[0] != process:
@@ -104,7 +120,8 @@ class H5Array:
     def _find(self, file: h5py.File) -> h5py.Dataset:
         link = file.get(self.key, getlink=True)
         if link is None:
-            raise UserError(f"{self}: no such array, the file holds {sorted(file)}: download or write it again")
+            held = sorted(map(str, file))  # a damaged name is bytes
+            raise UserError(f"{self}: no such array, the file holds {held}: download or write it again")
         found = file[self.key] if isinstance(link, h5py.HardLink) else None
         if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
             raise UserError(f"{self}: must be an array in this file, not a group or a link: write its numbers there")

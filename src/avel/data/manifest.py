@@ -1,4 +1,4 @@
-"""The manifest of a folder of features: which files belong to a video, and where their snippets lie in time."""
+"""The manifest of features: which files belong to a video, and where their snippets lie in time."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 from avel.batch import TimeGrid
 from avel.data.annotations import read_json
-from avel.data.features import FeatureFamily
+from avel.data.families import FeatureFamily
+from avel.data.packed_file import PACKED, read_packed_manifest
 from avel.errors import UserError
-from avel.provenance import Provenance, provenance_of
+from avel.provenance import Provenance, provenance_of, show_differences
 
 NAME = "manifest.json"
 
@@ -23,21 +24,43 @@ LONGEST = 512
 """Snippets of a training sample at most, where nothing else is said."""
 
 
-def read_manifest(folder: Path) -> FeatureFamily:
-    """Read what the files of a folder are.
+def read_manifest(place: Path) -> FeatureFamily:
+    """Read what features are.
 
     `manifest.json` holds `visual` and `audio`, the endings of a video's files, `fps`, `stride` and `window`, see
-    `TimeGrid`, and, where names begin with one, `prefix`; whatever else it holds is for others.
+    `TimeGrid`, and, where names begin with one, `prefix`; whatever else it holds is for others. A packed file holds the
+    manifest of what was packed.
+
+    Args:
+        place: folder of features, or a packed file.
 
     Raises:
-        UserError: there is no manifest, or something in it is missing or impossible.
+        UserError: there is no manifest, something in it is missing or impossible, or a packed file beside it holds the
+            same features made in another way.
     """
-    path = folder / NAME
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder of features (data.feature_dir)")
-    if not path.is_file():
-        raise UserError(f"{path}: no such file: say in it how the features were made, {EXAMPLE}")
-    document = read_json(path)
+    path, document = _find(place)
+    family = family_of(document, path)
+    packed = place / PACKED
+    if path.name == NAME and packed.is_file():
+        _check_alike(document, path, packed)
+    return family
+
+
+def read_provenance(place: Path) -> Provenance:
+    """Read what a manifest, which `read_manifest` has read before, says of how the features were made."""
+    return provenance_of(_find(place)[1])
+
+
+def family_of(document: object, path: Path) -> FeatureFamily:
+    """Return the features that a manifest describes.
+
+    Args:
+        document: what it says.
+        path: where it says so, for messages.
+
+    Raises:
+        UserError: something is missing or impossible.
+    """
     if not isinstance(document, dict):
         raise UserError(f"{path}: must be a JSON object, {EXAMPLE}")
     fps, stride, window = (_positive(document, key, path) for key in ("fps", "stride", "window"))
@@ -58,9 +81,36 @@ def read_manifest(folder: Path) -> FeatureFamily:
     )
 
 
-def read_provenance(folder: Path) -> Provenance:
-    """Read what a manifest, which `read_manifest` has read before, says of how the features were made."""
-    return provenance_of(read_json(folder / NAME))
+def manifest_of(family: FeatureFamily) -> dict[str, Any]:
+    """Return the manifest of features that have none."""
+    grid = family.grid
+    files = {"visual": [*family.visual], "audio": [*family.audio], "prefix": family.prefix}
+    return files | {"fps": grid.fps, "stride": grid.stride, "window": grid.window}
+
+
+def _find(place: Path) -> tuple[Path, Any]:
+    """Return the manifest of a folder or packed file, and where it lies."""
+    path = place / NAME
+    if place.is_file():
+        return place, read_packed_manifest(place)
+    if not place.is_dir():
+        raise UserError(f"{place}: no such folder of features (data.feature_dir)")
+    if path.is_file():
+        return path, read_json(path)
+    if (packed := place / PACKED).is_file():
+        return packed, read_packed_manifest(packed)
+    raise UserError(f"{path}: no such file: say in it how the features were made, {EXAMPLE}")
+
+
+def _check_alike(document: dict[str, Any], path: Path, packed: Path) -> None:
+    held = read_packed_manifest(packed)
+    same_files = all(held.get(key, "") == document.get(key, "") for key in ("visual", "audio", "prefix"))
+    changed = show_differences(provenance_of(document), provenance_of(held), (NAME, PACKED)) if same_files else ""
+    if changed:
+        raise UserError(
+            f"{packed}: its features were made in another way than {NAME} beside it says: pack them again"
+            f" (scripts/pack_features.py --force), or remove one of the two\n{changed}"
+        )
 
 
 def _positive(document: dict[str, Any], key: str, path: Path) -> float:

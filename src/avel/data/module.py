@@ -190,6 +190,7 @@ class LocalizationDataModule(LightningDataModule, ABC):
             training=training,
             order=options.order,
             first=options.batch_size * world_size,
+            batch_size=options.eval_batch_size,
             seed=self.seed,
             rank=rank,
             world_size=world_size,

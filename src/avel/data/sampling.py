@@ -30,8 +30,14 @@ def sample_random(seed: int, epoch: int, index: int) -> Random:
 class EpochSampler(DistributedSampler[tuple[int, int]]):
     """Draws keys (index, epoch) for one of several ranks.
 
-    Training draws by (seed, epoch) and gives every rank equally many; evaluation keeps the order and gives every index
-    to exactly one rank. Lightning does not wrap it in a second sampler because it is a `DistributedSampler`.
+    Training draws by (seed, epoch) and gives every rank equally many: the n-th batches of all ranks together are the
+    n-th batch of one process whose batches are as large as theirs together.
+
+    Evaluation keeps the order and shares out whole batches: each has the videos, and so to the last digit the
+    predictions, that it has on a single rank. Every video is seen by exactly one rank, unless there are fewer batches
+    than ranks: those without one repeat the first, because all must take part, and metrics count a video once.
+
+    Lightning does not wrap it in a second sampler because it is a `DistributedSampler`.
 
     Released codes train in other orders: "shuffled_once" is drawn by the seed alone, so that only crops change with the
     epoch (UniAV); "fixed" is that of the data set in every epoch (AV-att, whose list is sorted by class);
@@ -42,6 +48,7 @@ class EpochSampler(DistributedSampler[tuple[int, int]]):
         training: draw in `order` and divide evenly.
         order: "shuffled", or one of those above.
         first: samples of the first batch on all ranks, for "first_batch_shuffled".
+        batch_size: of evaluation.
         seed: of the order.
         rank: this process.
         world_size: how many there are.
@@ -57,6 +64,7 @@ class EpochSampler(DistributedSampler[tuple[int, int]]):
         training: bool,
         order: Order = "shuffled",
         first: int = 0,
+        batch_size: int = 1,
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
@@ -66,20 +74,27 @@ class EpochSampler(DistributedSampler[tuple[int, int]]):
         self.size = len(dataset)  # type: ignore[arg-type]
         self.order = order
         self.first = first
+        self.batch_size = batch_size
 
     def __len__(self) -> int:
-        if self.shuffle:
-            return self.size // self.num_replicas
-        return len(range(self.rank, self.size, self.num_replicas))
+        return self.size // self.num_replicas if self.shuffle else len(self._whole_batches())
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        mine = self._indices()[self.rank :: self.num_replicas][: len(self)]
+        mine = self._drawn() if self.shuffle else self._whole_batches()
         skip, self.skip = self.skip, 0
         return iter([(index, self.epoch) for index in mine[skip:]])
 
+    def _drawn(self) -> list[int]:
+        return self._indices()[self.rank :: self.num_replicas][: len(self)]
+
+    def _whole_batches(self) -> list[int]:
+        batches = -(-self.size // self.batch_size)
+        rank = self.rank if self.rank < batches else 0
+        return [index for index in range(self.size) if index // self.batch_size % self.num_replicas == rank]
+
     def _indices(self) -> list[int]:
         listed = list(range(self.size))
-        if not self.shuffle or self.order == "fixed":
+        if self.order == "fixed":
             return listed
         drawn = list(listed)
         Random(f"{self.seed}/{0 if self.order == 'shuffled_once' else self.epoch}").shuffle(drawn)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from avel.data.annotations import read_annotations, read_database
-from avel.data.features import FAMILIES
+from avel.data.families import FAMILIES
 from avel.data.planting import Planter
 from avel.data.synthetic_annotations import choose_subset, draw_database
 from avel.data.synthetic_features import write_features

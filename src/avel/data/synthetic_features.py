@@ -14,7 +14,7 @@ import numpy.typing as npt
 from rich.progress import track
 
 from avel.data.annotations import VideoAnnotation
-from avel.data.features import FeatureFamily
+from avel.data.families import FeatureFamily
 from avel.data.planting import Planter
 from avel.data.synthetic_folder import write
 

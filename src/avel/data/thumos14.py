@@ -11,7 +11,7 @@ from avel.batch import TimeGrid
 from avel.data.annotations import read_database
 from avel.data.dense_module import DenseDataModule
 from avel.data.event_checks import AnnotationRules
-from avel.data.features import FeatureFamily
+from avel.data.families import FeatureFamily
 from avel.data.transforms import RandomCrop
 
 I3D = FeatureFamily(

@@ -9,7 +9,7 @@ import numpy as np
 
 from avel.data.annotations import read_database
 from avel.data.dense_module import DenseDataModule
-from avel.data.features import FAMILIES
+from avel.data.families import FAMILIES
 
 
 class UnAV100(DenseDataModule):

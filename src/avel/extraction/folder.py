@@ -1,21 +1,22 @@
 """A folder of features that grows file by file, written by many processes; a killed one leaves nothing to mend.
 
-What is found out about a video lies in `records/` until one process puts all of it into the manifest.
+What is found out about a video lies in `records/` until one process puts all of it into the manifest. Features that
+were packed into `features.h5` since (which is for others to write and read) count as being there.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from avel.errors import UserError
+from avel.errors import UserError, check_flag
 from avel.extraction.encoder import Encoded
 from avel.extraction.extract import Features
-from avel.extraction.manifest import ENDINGS, NAME, Manifest, read_manifest, read_object
+from avel.extraction.manifest import ENDINGS, NAME, PACKED, Manifest, read_manifest, read_object
 from avel.extraction.records import Record, record_of
 from avel.extraction.sources import Source
 from avel.files import whole_file
@@ -31,10 +32,12 @@ class FeatureStore:
     Args:
         root: the folder, which need not be there.
         provenance: how the features are made.
+        packed: videos in the packed file of the folder.
     """
 
-    def __init__(self, root: Path, provenance: Provenance) -> None:
+    def __init__(self, root: Path, provenance: Provenance, packed: Collection[str] = ()) -> None:
         self.root = root
+        self.packed = packed
         self.provenance = provenance
         self.records = root / "records"
 
@@ -47,8 +50,9 @@ class FeatureStore:
             overwrite: features that were made in another way may be removed.
 
         Raises:
-            UserError: its features were made in another way, or by another program.
+            UserError: its features were made in another way, or by another program; or `overwrite` is no truth value.
         """
+        check_flag("overwrite", overwrite)
         there, path = read_manifest(self.root).provenance, self.root / NAME
         foreign = next(iter(self._features()), None) if there is None else path if OURS not in there else None
         if foreign:
@@ -71,7 +75,7 @@ class FeatureStore:
             torn.unlink()
         self._merge(manifest)
         present = {path.name for path in self._features()}
-        todo = [source for source in sources if not _is_done(source, manifest, present)]
+        todo = [source for source in sources if not self._is_done(source, manifest, present)]
         return sorted(todo, key=_size, reverse=True)
 
     def finish(self) -> Manifest:
@@ -101,7 +105,14 @@ class FeatureStore:
             (self.root / f"{video}{ending}").unlink(missing_ok=True)
 
     def _features(self) -> Iterable[Path]:
-        return (path for ending in ENDINGS.values() for path in self.root.glob(f"*{ending}"))
+        patterns = [PACKED, *(f"*{ending}" for ending in ENDINGS.values())]
+        return (path for pattern in patterns for path in self.root.glob(pattern))
+
+    def _is_done(self, source: Source, manifest: Manifest, present: set[str]) -> bool:
+        record = manifest.files.get(source.video)
+        files = {f"{source.video}{ending}" for ending in ENDINGS.values()}
+        is_there = files <= present or (source.video in self.packed and not files & present)
+        return record is not None and is_there and record.is_about(source.path)
 
     def _merge(self, manifest: Manifest) -> Manifest:
         for path in sorted(self.records.glob("[!.]*.json")):
@@ -116,12 +127,6 @@ class FeatureStore:
             path.unlink()
         shutil.rmtree(self.records, ignore_errors=True)
         return Manifest()
-
-
-def _is_done(source: Source, manifest: Manifest, present: set[str]) -> bool:
-    record = manifest.files.get(source.video)
-    files = {f"{source.video}{ending}" for ending in ENDINGS.values()}
-    return record is not None and files <= present and record.is_about(source.path)
 
 
 def _size(source: Source) -> int:

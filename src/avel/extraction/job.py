@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,14 @@ class Summary:
 
 
 def extract_folder(
-    source: Path, out: Path, encoders: EncoderPair, trainer: Trainer, *, overwrite: bool = False, chunk: float = 60.0
+    source: Path,
+    out: Path,
+    encoders: EncoderPair,
+    trainer: Trainer,
+    *,
+    overwrite: bool = False,
+    chunk: float = 60.0,
+    packed: Collection[str] = (),
 ) -> Summary | None:
     """Write the features of the media files in a folder, as far as they are not there yet.
 
@@ -71,6 +78,7 @@ def extract_folder(
         trainer: says how many processes work, and where.
         overwrite: replace features in `out` that were made in another way.
         chunk: seconds that are encoded at once.
+        packed: videos whose features are in the packed file of `out`.
 
     Returns:
         On rank 0 what came of it; None on others.
@@ -79,7 +87,7 @@ def extract_folder(
         UserError: there are no files, or their names coincide; the encoders do not fit together; `out` holds features
             that were made in another way.
     """
-    sources, store = find_sources(source), FeatureStore(out, encoders.provenance())
+    sources, store = find_sources(source), FeatureStore(out, encoders.provenance(), packed)
     store.check(overwrite=overwrite)  # on every rank, before any of them begins
     files = SourceFiles(sources, store)
     with warnings.catch_warnings():

@@ -1,6 +1,6 @@
 """The manifest of a folder of features: how they were made, of which files, and what became of those.
 
-{"visual": ["_visual.npy"], "audio": ["_audio.npy"],      endings of a video's files, each (T, D) float32
+{"visual": ["_visual.npy"], "audio": ["_audio.npy"],      a video's files: (T, D) float32, maps (T, H, W, D)
  "fps": 8, "stride": 2, "window": 4,                      step t saw the time [t * stride, t * stride + window) / fps
  "reading": 1, "encoders": {"visual": …, "audio": …},     what made them, see `EncoderPair.provenance`
  "versions": {package: version},                          of the run that wrote it last
@@ -13,7 +13,7 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from avel.files import whole_file
 from avel.provenance import Provenance, provenance_of
 
 NAME = "manifest.json"
+PACKED = "features.h5"
 ENDINGS = {"visual": "_visual.npy", "audio": "_audio.npy"}
-PACKAGES = ("avel", "torch", "av", "numpy")
+PACKAGES = ("avel", "torch", "av", "numpy", "pillow", "transformers", "timm")
 
 
 @dataclass(slots=True)
@@ -93,8 +94,15 @@ def read_object(path: Path) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Versions of whatever has a say in the numbers."""
     libraries = {name: ".".join(map(str, numbers)) for name, numbers in av.library_versions.items()}
-    packages = {name: version(name) for name in PACKAGES}
+    packages = {name: found for name in PACKAGES if (found := _version(name))}
     return {"python": platform.python_version()} | packages | {"ffmpeg": av.ffmpeg_version_info} | libraries
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # optional
+        return None
 
 
 def _records(document: Mapping[str, Any], key: str, path: Path) -> dict[str, Record]:

@@ -1,19 +1,19 @@
-import io
+import os
 
 import numpy as np
 import pytest
 import torch
 
 from avel.batch import TimeGrid
-from avel.data.features import FAMILIES, FeatureFamily, FeatureFolder, Shape, read_npy, read_npy_shape
+from avel.data.families import FAMILIES, FeatureFamily
+from avel.data.feature_reader import Shape
+from avel.data.features import FeatureFolder
+from avel.data.manifest import read_manifest
+from avel.data.npy_folder import NpyFolder
+from avel.data.pack_folder import pack_folder
+from avel.data.packed import PackedFeatures
 from avel.errors import UserError
-from tests.unit.data.files import write_features
-
-
-def npy(array, **options):
-    buffer = io.BytesIO()
-    np.save(buffer, array, **options)
-    return buffer.getvalue()
+from tests.unit.data.files import write_features, write_own_features
 
 
 def ones(length, width, dtype=np.float32):
@@ -23,52 +23,6 @@ def ones(length, width, dtype=np.float32):
 @pytest.fixture
 def folder(tmp_path):
     return FeatureFolder(tmp_path / "av_features", FAMILIES["one_peace"], hint="ask a friend")
-
-
-BAD_FILES = {
-    "no file": (None, "cannot be read"),
-    "empty file": (b"", "cannot be read"),
-    "other content": (b"<html>404</html>", "cannot be read"),
-    "pickle": (npy(np.array([{}], dtype=object), allow_pickle=True), "cannot be read|must be a float matrix"),
-    "damaged header": (npy(ones(3, 2)).replace(b"'shape': (3, 2)", b"'shape': (3(2)"), "cannot be read"),
-    "one dimension": (npy(np.ones(5)), "must be a float matrix"),
-    "three dimensions": (npy(np.ones((1, 5, 2))), "must be a float matrix"),
-    "integers": (npy(np.ones((5, 2), dtype=np.int64)), "must be a float matrix"),
-    "no snippets": (npy(ones(0, 4)), "is empty"),
-    "no channels": (npy(ones(4, 0)), "is empty"),
-    "cut off": (npy(ones(5, 2))[:-1], "cannot be read|is cut off, 1 bytes are missing"),
-}
-
-
-@pytest.mark.parametrize("read", [read_npy, read_npy_shape])
-@pytest.mark.parametrize(("content", "message"), BAD_FILES.values(), ids=BAD_FILES.keys())
-def test_a_bad_file_is_named(tmp_path, read, content, message):
-    path = tmp_path / "v1_one_peace_audio.npy"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=message) as caught:
-        read(path)
-    assert str(caught.value).startswith(f"{path}: ")
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
-def test_values_that_are_no_numbers_are_refused(tmp_path, value):
-    array = ones(4, 3, np.float64)
-    array[2, 1] = value
-    np.save(tmp_path / "a.npy", array)
-    with pytest.raises(UserError, match=r"a\.npy: holds NaN or infinite values"):
-        read_npy(tmp_path / "a.npy")
-
-
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_every_float_is_read_as_float32(tmp_path, dtype, order):
-    array = np.arange(6).reshape(3, 2).astype(dtype, order=order)
-    np.save(tmp_path / "a.npy", array)
-    read = read_npy(tmp_path / "a.npy")
-    assert read.dtype == np.float32
-    assert read.tolist() == array.tolist()
-    assert read_npy_shape(tmp_path / "a.npy") == (3, 2)
 
 
 def test_audio_and_visual_are_cut_to_the_shorter(folder):
@@ -92,7 +46,7 @@ def test_i3d_joins_rgb_and_flow_in_this_order(tmp_path):
 
 def test_missing_files_are_counted_and_the_hint_is_given(folder):
     write_features(folder.folder, "v1", visual=ones(4, 3), audio=ones(4, 2))
-    (folder.folder / "v2_one_peace_audio.npy").write_bytes(npy(ones(4, 2)))
+    np.save(folder.folder / "v2_one_peace_audio.npy", ones(4, 2))
     videos = ["v1", "v2", "v3", "v4", "v5"]
     with pytest.raises(UserError) as caught:
         folder.require(videos)
@@ -152,7 +106,55 @@ def test_a_family_may_be_visual_only_and_have_a_prefix(tmp_path):
         folder.require(["a", "b"])
 
 
-def test_frames_are_counted_at_the_rate_of_the_video_where_the_family_does_so():
-    assert VISUAL_ONLY.grid_at(25) == TimeGrid(fps=25, stride=4, window=16)
-    assert VISUAL_ONLY.grid_at(None).fps == 30
-    assert FAMILIES["one_peace"].grid_at(25).fps == 16
+@pytest.fixture
+def own(tmp_path):
+    """Two videos as `.npy` files and packed beside them."""
+    folder = write_own_features(tmp_path / "own", {"v1": 4, "v2": 5})
+    pack_folder(folder, folder / "features.h5")
+    return folder
+
+
+def opened(place):
+    return FeatureFolder(place, read_manifest(place))
+
+
+def test_a_packed_file_is_found_in_a_folder_and_by_its_name(own, tmp_path, recwarn):
+    assert isinstance(opened(own).reader, PackedFeatures)
+    (own / "features.h5").rename(tmp_path / "any.h5")
+    assert isinstance(opened(own).reader, NpyFolder)
+    one, other = opened(own), opened(tmp_path / "any.h5")
+    assert sorted(one.videos()) == sorted(other.videos()) == ["v1", "v2"]
+    for video in one.videos():
+        assert one.shape(video) == other.shape(video)
+        assert all(torch.equal(a, b) for a, b in zip(one.load(video), other.load(video), strict=True))
+    assert other.place == tmp_path / "any.h5"
+    assert not recwarn.list
+
+
+def test_what_is_not_in_a_packed_file_is_missing_though_it_lies_beside_it(own):
+    np.save(own / "v3_v.npy", ones(4, 3))
+    np.save(own / "v3_a.npy", ones(4, 2))
+    for name in ("v3_v.npy", "v3_a.npy"):
+        os.utime(own / name, ns=(1, 1))
+    with pytest.raises(UserError, match=r"features\.h5: 1 of 2 videos lack features: v3"):
+        opened(own).require(["v1", "v3"])
+
+
+def test_feature_files_that_are_newer_than_the_packed_file_are_told_of(own):
+    packed = (own / "features.h5").stat().st_mtime_ns
+    os.utime(own / "v2_a.npy", ns=(packed + 1, packed + 1))
+    with pytest.warns(UserWarning, match=r"is read, but 1 feature files beside it are newer \(first: v2_a.npy\)"):
+        opened(own).load("v1")
+
+
+def test_a_packed_file_of_other_features_is_passed_over(own):
+    folder = FeatureFolder(own, FAMILIES["one_peace"])
+    with pytest.raises(UserError, match=r"features.h5 there holds others: \*_v.npy and \*_a.npy\): v1"):
+        folder.require(["v1"])
+    write_features(own, "v1", visual=ones(6, 7), audio=ones(6, 2))
+    assert folder.shape("v1").visual_dim == 7
+
+
+def test_a_width_of_a_packed_video_that_is_another_is_named(own):
+    with pytest.raises(UserError, match=r"features\.h5: .* 'v2' \(number 1\) are 3 and 2 wide, of others 3 and 9"):
+        opened(own).check(["v2"], visual_dim=3, audio_dim=9)

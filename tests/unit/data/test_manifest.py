@@ -1,9 +1,11 @@
 import pytest
 
 from avel.batch import TimeGrid
-from avel.data.manifest import read_manifest
+from avel.data.families import FAMILIES
+from avel.data.manifest import family_of, manifest_of, read_manifest, read_provenance
+from avel.data.pack_folder import pack_folder
 from avel.errors import UserError
-from tests.unit.data.files import write_manifest
+from tests.unit.data.files import write_manifest, write_own_features
 
 
 def test_it_says_what_the_files_are(tmp_path):
@@ -43,3 +45,31 @@ def test_what_is_not_there_is_named(tmp_path):
     (tmp_path / "manifest.json").write_text("[]")
     with pytest.raises(UserError, match=r"manifest\.json: must be a JSON object, for example"):
         read_manifest(tmp_path)
+
+
+def test_published_features_can_be_described(tmp_path):
+    for family in FAMILIES.values():
+        described = family_of(manifest_of(family), tmp_path)
+        assert (described.names("a"), described.grid) == (family.names("a"), family.grid)
+
+
+def test_a_packed_file_has_the_manifest_of_what_was_packed(tmp_path):
+    folder = write_own_features(tmp_path / "own", {"a": 3})
+    write_manifest(folder, encoders={"visual": {"name": "any"}})
+    family, provenance = read_manifest(folder), read_provenance(folder)
+    pack_folder(folder, folder / "features.h5")
+    for place in (folder, folder / "features.h5"):
+        assert (read_manifest(place), read_provenance(place)) == (family, provenance)
+    (folder / "manifest.json").unlink()
+    assert (read_manifest(folder), read_provenance(folder)) == (family, provenance)
+
+
+def test_a_packed_file_that_was_made_in_another_way_than_its_folder_says_is_refused(tmp_path):
+    folder = write_own_features(tmp_path / "own", {"a": 3})
+    pack_folder(folder, folder / "features.h5")
+    write_manifest(folder, stride=2)
+    with pytest.raises(UserError, match=r"features\.h5: its features were made in another way") as error:
+        read_manifest(folder)
+    assert str(error.value).splitlines()[1:] == ["  stride: 2 (manifest.json), 4 (features.h5)"]
+    write_manifest(folder, stride=2, visual=["_other.npy"])  # the packed file holds others, and is passed over
+    assert read_manifest(folder).grid.stride == 2

@@ -5,7 +5,7 @@ import pytest
 
 from avel.batch import TimeGrid
 from avel.data.annotations import VideoAnnotation
-from avel.data.features import FAMILIES
+from avel.data.families import FAMILIES
 from avel.data.planting import Planter, Span, coverage, signatures
 from avel.data.synthetic_annotations import draw_database
 

@@ -29,13 +29,33 @@ def test_training_gives_every_rank_equally_many_and_nobody_twice(size, ranks, se
     assert set(drawn) <= set(range(size))
 
 
-@given(st.integers(0, 50), st.integers(1, 4))
-def test_evaluation_gives_every_index_once_in_order(size, ranks):
-    samplers = [EpochSampler(Numbers(size), training=False, rank=rank, world_size=ranks) for rank in range(ranks)]
+@given(st.integers(1, 50), st.integers(1, 4), st.integers(1, 9))
+def test_evaluation_shares_out_the_batches_that_one_rank_has(size, ranks, batch_size):
+    samplers = [
+        EpochSampler(Numbers(size), training=False, batch_size=batch_size, rank=rank, world_size=ranks)
+        for rank in range(ranks)
+    ]
     drawn = [[index for index, _ in sampler] for sampler in samplers]
     assert [len(sampler) for sampler in samplers] == [len(indices) for indices in drawn]
-    assert all(indices == sorted(indices) for indices in drawn)
-    assert sorted(sum(drawn, [])) == list(range(size))
+    batches = [indices[i : i + batch_size] for indices in drawn for i in range(0, len(indices), batch_size)]
+    whole = [[*range(size)[i : i + batch_size]] for i in range(0, size, batch_size)]
+    idle = max(ranks - len(whole), 0)
+    assert sorted(batches) == sorted(whole + idle * [whole[0]])
+
+
+def test_an_empty_split_has_no_batches_on_any_rank():
+    assert [len(EpochSampler(Numbers(0), training=False, rank=rank, world_size=2)) for rank in (0, 1)] == [0, 0]
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 30))
+def test_ranks_train_on_the_batches_of_one(batch_size, ranks, size):
+    def batches(size_of_batch, **share):
+        sampler = EpochSampler(Numbers(size), training=True, **share)
+        indices = [index for index, _ in sampler]
+        return [set(indices[i : i + size_of_batch]) for i in range(0, len(indices) - size_of_batch + 1, size_of_batch)]
+
+    shares = [batches(batch_size, rank=rank, world_size=ranks) for rank in range(ranks)]
+    assert [set.union(*parts) for parts in zip(*shares, strict=True)] == batches(batch_size * ranks)
 
 
 def test_order_is_decided_by_seed_and_epoch():

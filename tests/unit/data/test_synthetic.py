@@ -1,7 +1,6 @@
 import json
-import subprocess
-import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -142,11 +141,12 @@ def test_options_out_of_range_are_refused(options, message):
         SyntheticOptions(**options)
 
 
-def script(*arguments):
-    return subprocess.run([sys.executable, SCRIPT, "unav100", *arguments], capture_output=True, text=True, check=False)
+@pytest.fixture
+def script(python):
+    return partial(python.run, SCRIPT, "unav100")
 
 
-def test_the_script_says_what_comes_next(tmp_path):
+def test_the_script_says_what_comes_next(script, tmp_path):
     done = script("--out", tmp_path, "--videos", "10", "--classes", "2", "--visual-dim", "4", "--audio-dim", "4")
     assert done.returncode == 0, done.stderr
     assert f"paths.data_dir={tmp_path}" in done.stdout.splitlines()[-1]
@@ -154,7 +154,7 @@ def test_the_script_says_what_comes_next(tmp_path):
     assert json.loads((tmp_path / "unav100" / "synthetic.json").read_text())["videos"] == 10
 
 
-def test_the_script_answers_mistakes_with_one_line(tmp_path):
+def test_the_script_answers_mistakes_with_one_line(script, tmp_path):
     failed = script("--out", tmp_path, "--annotations", tmp_path / "absent.json")
     assert failed.returncode == 2
     assert failed.stderr == f"{tmp_path / 'absent.json'}: cannot be read (No such file or directory)\n"

@@ -1,7 +1,6 @@
 import json
-import subprocess
-import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -269,11 +268,12 @@ def test_order_files_must_be_complete(tmp_path):
         write_ave(tmp_path / "ave", SyntheticAVEOptions(annotations=path))
 
 
-def script(*arguments):
-    return subprocess.run([sys.executable, SCRIPT, "ave", *arguments], capture_output=True, text=True, check=False)
+@pytest.fixture
+def script(python):
+    return partial(python.run, SCRIPT, "ave")
 
 
-def test_the_script_says_what_comes_next(tmp_path):
+def test_the_script_says_what_comes_next(script, tmp_path):
     sizes = ("--videos", "12", "--classes", "2", "--visual-dim", "4", "--audio-dim", "4", "--dtype", "float32")
     done = script("--out", tmp_path, *sizes)
     assert done.returncode == 0, done.stderr
@@ -284,14 +284,14 @@ def test_the_script_says_what_comes_next(tmp_path):
     assert json.loads((tmp_path / "ave" / "synthetic.json").read_text())["dtype"] == "float32"
 
 
-def test_the_script_answers_mistakes_with_one_line(tmp_path):
+def test_the_script_answers_mistakes_with_one_line(script, tmp_path):
     failed = script("--out", tmp_path, "--videos", "4")
     assert failed.returncode == 2
     assert failed.stderr == "4 videos cannot show 8 classes: ask for at least 2 classes and 3 videos of each\n"
     assert not list(tmp_path.iterdir())
 
 
-def test_help_names_all_options():
+def test_help_names_all_options(script):
     shown = script("--help").stdout
     assert [
         word

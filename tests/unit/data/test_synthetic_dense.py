@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,10 +120,9 @@ def test_options_out_of_range_are_refused(options):
 
 
 @pytest.mark.parametrize("dataset", FORMATS)
-def test_the_script_says_what_comes_next(tmp_path, dataset):
+def test_the_script_says_what_comes_next(python, tmp_path, dataset):
     options = ("--videos", "12", "--classes", "2", "--visual-dim", "4", "--audio-dim", "4")
-    command = [sys.executable, SCRIPT, dataset, "--out", tmp_path, *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = python.run(SCRIPT, dataset, "--out", tmp_path, *options)
     assert done.returncode == 0, done.stderr
     assert f"_{dataset} " in done.stdout.splitlines()[-1]
     assert f"paths.data_dir={tmp_path}" in done.stdout.splitlines()[-1]

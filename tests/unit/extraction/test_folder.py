@@ -55,6 +55,33 @@ def test_what_is_missing_is_done_large_files_first(store, clips):
     assert todo(store, clips) == ["b", "a"]
 
 
+def test_what_was_packed_is_there(store, clips):
+    sources = store.begin(find_sources(clips))
+    extract(store, sources, "a", "b")
+    store.finish()
+    for path in store.root.glob("*.npy"):
+        path.unlink()
+    (store.root / "features.h5").touch()
+    again = FeatureStore(store.root, MADE, packed=["a", "b"])
+    again.check()
+    assert todo(again, clips) == ["c"]
+    (store.root / "a_visual.npy").touch()  # a run was killed that extracted it again
+    assert todo(again, clips) == ["c", "a"]
+    (clips / "b.mp4").write_bytes(b"B")
+    assert todo(again, clips) == ["c", "a", "b"]
+    other = FeatureStore(store.root, OTHER, packed=["a", "b"])
+    other.check(overwrite=True)
+    assert todo(other, clips) == ["c", "a", "b"]
+    assert [path.name for path in store.root.iterdir()] == ["manifest.json"]
+
+
+def test_a_packed_file_of_others_is_not_touched(store, clips):
+    store.root.mkdir()
+    (store.root / "features.h5").touch()
+    with pytest.raises(UserError, match=r"features\.h5: is there, and this program did not write it"):
+        store.check(overwrite=True)
+
+
 def test_what_was_made_from_another_file_is_done_again(store, clips):
     extract(store, store.begin(find_sources(clips)), "a", "b", "c")
     (clips / "a.mp4").write_bytes(b"A")
@@ -115,6 +142,8 @@ def test_features_that_were_made_in_another_way_are_refused_key_by_key(store, cl
         "  encoders.visual.hop: 0.5 (there), 0.25 (now)",
     ]
     assert "overwrite=true" in str(error.value)
+    with pytest.raises(UserError, match="overwrite=no: must be true or false"):
+        other.check(overwrite="no")
 
 
 def test_or_replaced(store, clips):

@@ -58,7 +58,7 @@ def _missing_files(videos: int, folder: FeatureFolder, survey: FeatureSurvey, *,
         names = f". Or do names differ? Features without annotations: {unused}" if survey.strays else ""
         yield Finding(
             f"Videos without feature files: {len(survey.missing)} of {videos} ({some(survey.missing)});"
-            f" looked for {files} in {folder.folder}",
+            f" looked for {files} in {folder.place}",
             "They are left out" if left_out else remedy + names,
             "note" if left_out else "error",
         )

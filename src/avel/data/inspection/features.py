@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from avel.data.features import FeatureFolder, Shape
+from avel.data.feature_reader import Shape
+from avel.data.features import FeatureFolder
 from avel.errors import UserError
 
 Track = Callable[[Sequence[str]], Iterable[str]]

@@ -87,7 +87,7 @@ def features_line(folder: FeatureFolder, survey: FeatureSurvey) -> str:
     grid, lengths = folder.family.grid, [shape.length for shape in survey.shapes.values()]
     visual, audio = survey.widths or (0, 0)
     return (
-        f"Features: {escape(str(folder.folder))}\n{visual} channels visual, {audio} audio; a snippet of"
+        f"Features: {escape(str(folder.place))}\n{visual} channels visual, {audio} audio; a snippet of"
         f" {grid.window / grid.fps:.3g} s every {grid.hop:.3g} s, {min(lengths)} to {max(lengths)} a video\n"
     )
 

@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from avel.batch import TimeGrid
-from avel.data.features import FeatureFamily, FeatureFolder, Shape
+from avel.data.families import FeatureFamily
+from avel.data.feature_reader import Shape
+from avel.data.features import FeatureFolder
 from avel.data.inspection.feature_findings import feature_findings, long_videos
 from avel.data.inspection.features import FeatureSurvey
 from tests.unit.data.inspection.videos import annotations, video, whats

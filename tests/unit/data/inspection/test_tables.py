@@ -3,7 +3,9 @@ from pathlib import Path
 from rich.console import Console
 
 from avel.batch import TimeGrid
-from avel.data.features import FeatureFamily, FeatureFolder, Shape
+from avel.data.families import FeatureFamily
+from avel.data.feature_reader import Shape
+from avel.data.features import FeatureFolder
 from avel.data.inspection.features import FeatureSurvey
 from avel.data.inspection.findings import Finding
 from avel.data.inspection.report import DatasetReport
