@@ -19,8 +19,16 @@ DIRECTIONS, STRENGTHS = 8, 6
 EDGES = DIRECTIONS * STRENGTHS
 """Bins of edges."""
 
+COLOUR_GROUPS, GREY_GROUPS = 4, 3
+GROUPS = GREY_GROUPS + COLOUR_GROUPS * BRIGHTNESSES
+"""Coarser bins of colour: greys by their brightness, colours by hue and brightness."""
+
 NOTICED, CERTAIN = 16, 48
 """Difference from the background at which the foreground begins, and from which on there is no doubt."""
+DARK = 24
+"""Brightness below which a pixel tells nothing about the light."""
+BRIGHTEST = 2.0
+"""Factor by which light may grow or fade."""
 
 
 def colour_bins(pictures: Pixels) -> Bins:
@@ -32,6 +40,14 @@ def colour_bins(pictures: Pixels) -> Bins:
     saturation = chroma * (SATURATIONS + 1) // (brightest + 1)  # 0: a grey
     colour = (hue * SATURATIONS + saturation - 1) * BRIGHTNESSES + brightest * BRIGHTNESSES // 256
     return np.where(saturation == 0, brightest * GREYS // 256, GREYS + colour).astype(np.uint8)
+
+
+def colour_groups(bins: Bins) -> Bins:
+    """Return bins of colour as bins below `GROUPS`, of the same shape."""
+    greys = np.arange(GREYS) * GREY_GROUPS // GREYS
+    hue, brightness = np.arange(HUES)[:, None, None] * COLOUR_GROUPS // HUES, np.arange(BRIGHTNESSES)
+    colours = np.broadcast_to(GREY_GROUPS + hue * BRIGHTNESSES + brightness, (HUES, SATURATIONS, BRIGHTNESSES))
+    return np.concatenate([greys, colours.ravel()]).astype(np.uint8)[bins]
 
 
 def edge_bins(pictures: Pixels, *, distance: int) -> Bins:
@@ -71,7 +87,42 @@ def median(pictures: Pixels) -> Pixels:
     return found
 
 
+def relight(background: Pixels, pictures: Pixels) -> Pixels:
+    """Return the background (H, W, 3) in the light of each of the pictures (N, H, W, 3), (N, H, W, 3).
+
+    The light of a channel is the median of how many times brighter the pictures are: of a ninth of the pixels, except
+    dark ones. What stands in front of less than half of the background does not change it.
+    """
+    known, seen = background[::3, ::3], pictures[:, ::3, ::3]
+    bright = known.min(axis=-1) >= DARK
+    if not bright.any():
+        return np.broadcast_to(background, pictures.shape)
+    light = np.median(seen[:, bright] / known[bright].astype(np.float32), axis=1).clip(1 / BRIGHTEST, BRIGHTEST)
+    return np.rint(background * light[:, None, None]).clip(0, 255).astype(np.uint8)
+
+
 def foreground(pictures: Pixels, background: Pixels) -> Floats:
-    """Return how certainly each pixel of (N, H, W, 3) is not that of the background (H, W, 3), (N, H, W) in 0..1."""
+    """Return how certainly pixels are not those of the background.
+
+    Args:
+        pictures: (N, H, W, 3).
+        background: of all of them, (H, W, 3), or of each, (N, H, W, 3).
+
+    Returns:
+        (N, H, W) in 0..1.
+    """
     difference = (np.maximum(pictures, background) - np.minimum(pictures, background)).max(axis=-1)
     return np.clip((difference.astype(np.float32) - NOTICED) / (CERTAIN - NOTICED), 0, 1)
+
+
+def interior(weights: Floats, *, distance: int) -> Floats:
+    """Return how certainly the pixels that make the edge at a pixel are foreground, all of them, (N, H, W).
+
+    Edges between foreground and background say as much of the background.
+    """
+    d = distance
+    inside = np.zeros_like(weights)
+    across = np.minimum(weights[:, d:-d, : -2 * d], weights[:, d:-d, 2 * d :])
+    along = np.minimum(weights[:, : -2 * d, d:-d], weights[:, 2 * d :, d:-d])
+    inside[:, d:-d, d:-d] = np.minimum(np.minimum(across, along), weights[:, d:-d, d:-d])
+    return inside

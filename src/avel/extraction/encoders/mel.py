@@ -17,6 +17,10 @@ LOWEST = 50.0
 """Hz at which the lowest band begins; the highest ends at half the rate."""
 QUIET = 1e-7
 """Power that is taken for silence."""
+CLEARLY = 1.5
+"""Times the power of the background from which on something stands out."""
+FADING = 0.3
+"""Times the power of the background: shares of what is not much louder fade."""
 
 
 def log_mel(sound: Samples, *, rate: int, bands: int) -> Floats:
@@ -26,6 +30,23 @@ def log_mel(sound: Samples, *, rate: int, bands: int) -> Floats:
     size = 1 << (frame - 1).bit_length()
     power = np.abs(np.fft.rfft(frames * np.hanning(frame).astype(np.float32), size)) ** 2 / frame
     return np.log(power @ mel_filters(rate, bands, size) + QUIET).astype(np.float32)
+
+
+def outstanding(level: Floats, background: Floats) -> Floats:
+    """Return which share of the power above a background lies in which band.
+
+    Shares fade where nothing stands out, and do not depend on how loud the recording is.
+
+    Args:
+        level: logarithmic power, (bands,).
+        background: the same, of what is always there.
+
+    Returns:
+        (bands,), not negative; their sum is 1 at most.
+    """
+    present, always = np.exp(level), np.exp(background)
+    above = np.maximum(present - CLEARLY * always, 0)
+    return above / (above.sum() + FADING * always.sum())
 
 
 @cache

@@ -11,8 +11,21 @@ import numpy.typing as npt
 
 from avel.errors import UserError
 from avel.extraction.encoder import Encoded, Kept, Spans
-from avel.extraction.encoders.appearance import COLOURS, EDGES, colour_bins, edge_bins, foreground, median
-from avel.extraction.encoders.mel import log_mel
+from avel.extraction.encoders.appearance import (
+    COLOURS,
+    EDGES,
+    GROUPS,
+    colour_bins,
+    colour_groups,
+    edge_bins,
+    foreground,
+    interior,
+    median,
+    relight,
+)
+from avel.extraction.encoders.camera import align
+from avel.extraction.encoders.mel import log_mel, outstanding
+from avel.extraction.encoders.outline import FORM, PARTS, Outline
 from avel.extraction.pictures import Pixels
 from avel.extraction.sound import Samples
 
@@ -20,14 +33,17 @@ SHORTEST = 0.1
 """Seconds; shorter windows hold too few pictures and spectra."""
 MARGIN = 0.003
 """Share of a picture: the histograms of a foreground that is not much larger fade."""
+SELDOM = 0.35
+"""Share of the surroundings that are quieter than the background of a sound."""
 
 
 @dataclass(frozen=True)
 class SpectralPictures:
-    """What stands out from the background: histograms of its colours and edges, how large it is and how fast.
+    """What stands out from the background: its colours, its edges, which colours are where in it, its form and motion.
 
-    The background is the median of pictures a second apart, `context` seconds to both sides. Channels are scaled to be
-    about as large as 1. Meant for a camera that stands still, and for little training data.
+    The background is the median of pictures a second apart, `context` seconds to both sides, moved to where the camera
+    looks now and in the light of each picture. Channels are scaled to be about as large as 1. Meant for a camera that
+    stands still or turns slowly, and for little training data.
 
     Attributes:
         window: seconds that a step covers.
@@ -44,8 +60,8 @@ class SpectralPictures:
     pixels: int = 96 * 64
 
     name: ClassVar[str] = "spectral_pictures"
-    bins: ClassVar[tuple[int, ...]] = (COLOURS, EDGES, EDGES)
-    width: ClassVar[int] = sum(bins) + 2
+    width: ClassVar[int] = COLOURS + 2 * EDGES + PARTS**2 * GROUPS + FORM + 2
+    shape: ClassVar[tuple[int, ...]] = (width,)
 
     def __post_init__(self) -> None:
         _check_times(self)
@@ -71,33 +87,48 @@ class SpectralPictures:
         return np.array(steps, np.float32)
 
     def _step(self, samples: Kept, around: Kept) -> npt.NDArray[np.float64]:
-        pictures, bins = samples[..., :3], np.moveaxis(samples[..., 3:], -1, 0)
-        weights = foreground(pictures, median(around[..., :3]))
-        histograms = [_histogram(b, weights, count) for b, count in zip(bins, self.bins, strict=True)]
+        pictures, (colours, near, far) = samples[..., :3], np.moveaxis(samples[..., 3:], -1, 0)
+        background = median(align(around[..., :3], pictures[len(pictures) // 2]))
+        weights = foreground(pictures, relight(background, pictures))
+        outline = Outline.of(weights)
+        places = outline.parts(*weights.shape[1:]) * GROUPS + colour_groups(colours)
         motion = np.abs(np.diff(pictures.astype(np.int16), axis=0)).mean() if len(pictures) > 1 else 0.0
-        return np.concatenate([*histograms, [(np.log(weights.mean() + 1e-3) + 4) / 2, np.log(motion + 0.1)]])
+        return np.concatenate(
+            [
+                _histogram(colours, weights, COLOURS),
+                _histogram(near, interior(weights, distance=1), EDGES),
+                _histogram(far, interior(weights, distance=2), EDGES),
+                _histogram(places, weights, PARTS**2 * GROUPS),
+                outline.form(),
+                [(np.log(weights.mean() + 1e-3) + 4) / 2, np.log(motion + 0.1)],
+            ]
+        )
 
 
 @dataclass(frozen=True)
 class SpectralSound:
-    """Logarithmic mel spectrum of a step: its mean, its deviation and how it changes from the first half to the second.
+    """Logarithmic mel spectrum of a step, and what stands out from the background.
 
-    Channels are scaled to be about as large as 1.
+    In five parts of `bands` channels: the spectrum, however loud; its deviation over time; how rough it is; how it
+    changes from the first half to the second; and which share of what stands out lies in which band. Then how loud the
+    step is, and how much louder than the background: than what about two thirds of the seconds exceed, `context` to
+    both sides. Channels are scaled to be about as large as 1.
 
     Attributes:
         window: seconds that a step covers.
         hop: seconds between two steps.
         rate: samples per second.
         bands: of the spectrum.
+        context: seconds on both sides from which the background is taken.
     """
 
     window: float = 0.5
     hop: float = 0.25
     rate: int = 16000
     bands: int = 64
+    context: float = 12.0
 
     name: ClassVar[str] = "spectral_sound"
-    context: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         _check_times(self)
@@ -105,7 +136,12 @@ class SpectralSound:
     @property
     def width(self) -> int:
         """Channels."""
-        return 3 * self.bands
+        return 5 * self.bands + 2
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a step's features."""
+        return (self.width,)
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -117,13 +153,27 @@ class SpectralSound:
 
     def encode(self, samples: Kept, spans: Spans) -> Encoded:
         """Describe each step on its own."""
-        return np.stack([self._step(samples[slice(*span)]) for span in spans])
+        size = int(spans[0, 1] - spans[0, 0])
+        around = surroundings(spans, len(samples) - size + 1, round(self.rate), round(self.context))
+        begins, places = np.unique(np.concatenate([spans[:, :1], around], axis=1), return_inverse=True)
+        spectra = [log_mel(samples[first : first + size], rate=self.rate, bands=self.bands) for first in begins]
+        levels = np.stack([spectrum.mean(axis=0) for spectrum in spectra])
+        places = places.reshape(len(spans), -1)
+        return np.stack([self._step(spectra[own], _quiet(levels[near])) for own, *near in places])
 
-    def _step(self, samples: Samples) -> Encoded:
-        spectrum = log_mel(samples, rate=self.rate, bands=self.bands)
-        first, second = np.array_split(spectrum, 2)
-        change = second.mean(axis=0) - first.mean(axis=0)
-        return np.concatenate([(spectrum.mean(axis=0) + 9) / 3, (spectrum.std(axis=0) - 0.8) * 1.5, change / 2])
+    def _step(self, spectrum: Encoded, background: Encoded) -> Encoded:
+        mean, first, second = spectrum.mean(axis=0), *(half.mean(axis=0) for half in np.array_split(spectrum, 2))
+        loudness, usual = (np.log(np.exp(level).sum()) for level in (mean, background))
+        return np.concatenate(
+            [
+                (mean - loudness + 4) / 2,
+                (spectrum.std(axis=0) - 0.8) * 1.5,
+                (np.abs(np.diff(spectrum, axis=0)).mean(axis=0) - 0.8) * 2,
+                (second - first) / 2,
+                np.sqrt(outstanding(mean, background) * self.bands),
+                [(loudness + 4) / 3, (loudness - usual) / 2],
+            ]
+        )
 
 
 def surroundings(spans: Spans, count: int, second: int, seconds: int) -> npt.NDArray[np.int64]:
@@ -145,7 +195,13 @@ def surroundings(spans: Spans, count: int, second: int, seconds: int) -> npt.NDA
     return np.minimum(np.abs((wanted + last) % (2 * last) - last), count - 1)
 
 
-def _histogram(bins: npt.NDArray[np.uint8], weights: npt.NDArray[Any], count: int) -> npt.NDArray[np.float64]:
+def _quiet(levels: Encoded) -> Encoded:
+    """Return the background of levels (K, bands): in each band, the one that few are below."""
+    rank = round(SELDOM * (len(levels) - 1))
+    return np.partition(levels, rank, axis=0)[rank]
+
+
+def _histogram(bins: npt.NDArray[np.integer[Any]], weights: npt.NDArray[Any], count: int) -> npt.NDArray[np.float64]:
     """Roots of the shares of the bins (as in Hellinger's distance), with a mean square of 1 if there is much weight."""
     shares = np.bincount(bins.ravel(), weights.ravel(), count) / (weights.sum() + MARGIN * weights.size)
     return np.sqrt(shares * count)

@@ -7,7 +7,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from avel.extraction.encoders import appearance
-from avel.extraction.encoders.appearance import COLOURS, EDGES, STRENGTHS, colour_bins, edge_bins, foreground, median
+from avel.extraction.encoders.appearance import (
+    COLOURS,
+    EDGES,
+    GROUPS,
+    STRENGTHS,
+    colour_bins,
+    colour_groups,
+    edge_bins,
+    foreground,
+    interior,
+    median,
+    relight,
+)
 
 
 @given(arrays.arrays(np.uint8, st.tuples(st.sampled_from([1, 3, 5, 25]), st.integers(1, 4), st.integers(1, 4))))
@@ -75,3 +87,39 @@ def test_the_foreground_is_what_differs():
     assert weights[0, 1, 1] == 1
     assert weights[1, 2, 2] == 0.5
     assert weights.sum() == 1.5
+
+
+def test_groups_of_colours():
+    groups = colour_groups(np.arange(COLOURS, dtype=np.uint8))
+    assert set(groups) == set(range(GROUPS))
+    assert groups[: appearance.GREYS].max() < groups[appearance.GREYS :].min()
+    assert len({int(groups[colour(level, level, level)]) for level in (20, 128, 240)}) == 3
+    assert groups[colour(250, 5, 5)] != groups[colour(5, 250, 5)]
+    assert groups[colour(250, 5, 5)] != groups[colour(100, 5, 5)]
+    assert groups[colour(250, 100, 100)] == groups[colour(250, 5, 5)]  # how pale it is does not count
+
+
+@given(light=st.tuples(*[st.floats(0.6, 1.4)] * 3), side=st.integers(0, 8))
+def test_background_in_another_light(light, side):
+    background = np.random.default_rng(0).integers(60, 160, (12, 15, 3), dtype=np.uint8)
+    picture = np.rint(background * np.float32(light)).astype(np.uint8)
+    expected = picture.copy()
+    picture[:side, :side] = 255
+    found = relight(background, picture[None])
+    assert found.shape == (1, 12, 15, 3)
+    assert np.abs(found[0].astype(int) - expected).max() <= 4
+
+
+def test_the_dark_tells_nothing_about_light():
+    background = np.full((6, 6, 3), appearance.DARK - 1, np.uint8)
+    assert np.array_equal(relight(background, background[None] * 3)[0], background)
+
+
+@pytest.mark.parametrize("distance", [1, 2])
+def test_edges_of_the_foreground_are_not_in_it(distance):
+    weights = np.zeros((1, 12, 14))
+    weights[0, 2:9, 3:11] = 0.75
+    expected = np.zeros_like(weights)
+    expected[0, 2 + distance : 9 - distance, 3 + distance : 11 - distance] = 0.75
+    assert np.array_equal(interior(weights, distance=distance), expected)
+    assert not interior(np.ones((1, 4, 4)), distance=2).any()  # along a border nothing is compared

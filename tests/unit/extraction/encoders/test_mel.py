@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
-from avel.extraction.encoders.mel import QUIET, log_mel, mel_filters
+from avel.extraction.encoders.mel import QUIET, log_mel, mel_filters, outstanding
 
 
 def tone(frequency, rate, seconds=0.2):
@@ -26,3 +29,23 @@ def test_loudness_is_in_the_level_and_silence_has_a_floor():
 
 def test_every_band_sees_something():
     assert mel_filters(16000, 64, 512).sum(axis=0).min() > 0
+
+
+LEVELS = arrays.arrays(np.float32, 6, elements=st.floats(-16, 6, width=32))
+
+
+@given(level=LEVELS, background=LEVELS, gain=st.floats(-3, 3))
+def test_shares_of_what_stands_out(level, background, gain):
+    shares = outstanding(level, background)
+    assert (shares >= 0).all()
+    assert shares.sum() <= 1 + 1e-5
+    assert not shares[level <= background].any()
+    louder = outstanding(level + np.float32(gain), background + np.float32(gain))
+    assert np.allclose(shares, louder, atol=1e-4)
+
+
+def test_what_stands_out_is_the_new_band():
+    background = np.log(np.array([8.0, 1.0, 1.0]))
+    shares = outstanding(np.log(np.array([8.0, 101.0, 1.0])), background)
+    assert shares[1] == pytest.approx((101 - 1.5) / (101 - 1.5 + 3))
+    assert not shares[[0, 2]].any()

@@ -40,6 +40,16 @@ def test_colours_of_the_foreground_alone():
     assert (features[inside, -1] > features[0, -1] + 0.5).all()  # how fast it is
 
 
+def test_light_is_no_foreground():
+    pictures = pictures_with_a_visitor(20, 4, 8, (250, 10, 10)).astype(np.float32)
+    light = 1 + 0.2 * np.sin(np.arange(len(pictures)) / 10)
+    changing = np.rint(pictures * light[:, None, None, None]).clip(0, 255).astype(np.uint8)
+    features = describe(SpectralPictures(), changing, seconds=20)
+    outside = np.r_[:15, 32:79]
+    assert not features[outside, :COLOURS].any()
+    assert (features[16:31, :COLOURS].max(axis=1) > 4).all()
+
+
 def test_what_stays_for_long_becomes_background():
     features = describe(SpectralPictures(), pictures_with_a_visitor(60, 30, 60, (250, 10, 10)), seconds=60)
     assert features[-4, COLOURS - 1] == 0
@@ -67,22 +77,55 @@ def test_surroundings_are_mirrored(count, second, seconds):
     assert around[1, seconds] == count - 1
 
 
-def test_sound():
+@given(chunk=st.floats(0.3, 20), hop=st.sampled_from([0.2, 0.25, 0.4]), context=st.sampled_from([0.0, 1.0, 2.5]))
+@settings(max_examples=8)
+def test_chunks_do_not_change_features_of_sound(chunk, hop, context):
+    encoder = SpectralSound(hop=hop, context=context, rate=1000, bands=4)
+    sound = np.random.default_rng(1).normal(size=6250).astype(np.float32)
+    assert np.allclose(describe(encoder, sound, seconds=6, chunk=chunk), describe(encoder, sound, seconds=6), atol=1e-5)
+
+
+def tone_among_noise(loudness=1.0):
+    """Ten seconds of noise, in the fourth of which there is a tone."""
     rate = 16000
-    sound = np.zeros(4 * rate, np.float32)
-    sound[rate : 2 * rate] = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)
-    features = describe(SpectralSound(), sound, seconds=3.5)
-    assert features.shape == (13, 192)
-    mean, deviation, change = np.split(features, 3, axis=1)
-    quiet, loud = mean.max(axis=1)[[0, 5]]
-    assert loud > quiet + 3
-    assert mean.max(axis=1) == pytest.approx(
-        [quiet] * 3 + [(quiet + loud) / 2] + [loud] * 3 + [(quiet + loud) / 2] + [quiet] * 5, abs=0.3
-    )
-    assert change[3].max() > 2  # begins in the middle of its window
-    assert change[7].min() < -2
-    assert np.abs(change[5]).max() < 0.5
-    assert deviation[3].max() > deviation[5].max() + 1
+    sound = 0.05 * np.random.default_rng(0).normal(size=10 * rate)
+    sound[3 * rate : 4 * rate] += 0.5 * np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)
+    return (loudness * sound).astype(np.float32)
+
+
+def parts_of(features):
+    return np.split(features[:, :-2], 5, axis=1), features[:, -2:].T
+
+
+def test_sound():
+    features = describe(SpectralSound(), tone_among_noise(), seconds=9.5)
+    assert features.shape == (37, SpectralSound().width)
+    (_, _, _, change, share), (loudness, excess) = parts_of(features)
+    inside, outside = slice(12, 15), np.r_[:11, 16:37]
+    assert (loudness[inside] > loudness[outside].max() + 0.5).all()
+    assert (excess[inside] > 0.5).all()
+    assert np.abs(excess[outside]).max() < 0.2
+    assert ((share[inside] ** 2).mean(axis=1) > 0.95).all()  # all that stands out is the tone
+    assert (share[inside].argmax(axis=1) == share[13].argmax()).all()
+    assert ((share[outside] ** 2).mean(axis=1) < 0.2).all()
+    assert change[11].max() > 1  # begins in the middle of its window
+    assert change[15].min() < -1
+
+
+def test_what_stands_out_does_not_depend_on_loudness():
+    loud, soft = (describe(SpectralSound(), tone_among_noise(loudness), seconds=9.5) for loudness in (1, 0.3))
+    (spectrum, *_, share), (loudness, excess) = parts_of(loud)
+    (soft_spectrum, *_, soft_share), (soft_loudness, soft_excess) = parts_of(soft)
+    assert np.allclose(spectrum, soft_spectrum, atol=0.02)
+    assert np.allclose(share, soft_share, atol=0.05)
+    assert np.allclose(excess, soft_excess, atol=0.02)
+    assert np.allclose(loudness - soft_loudness, 2 * np.log(1 / 0.3) / 3, atol=0.02)
+
+
+def test_silence():
+    features = describe(SpectralSound(), np.zeros(32000, np.float32), seconds=2)
+    assert np.isfinite(features).all()
+    assert not parts_of(features)[0][4].any()
 
 
 def test_pictures_keep_their_shape():
