@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from avel.decoding.dense import Detections
+from avel.floats import at_least_float32
 from avel.segments.runs import runs
 
 
@@ -23,7 +24,7 @@ def by_argmax(logits: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Labels (B, T) in 0..C and, as scores (B, T, C), the probabilities of all classes but background.
     """
-    return logits.argmax(dim=-1), logits.softmax(dim=-1)[..., :-1]
+    return logits.argmax(dim=-1), at_least_float32(logits).softmax(dim=-1)[..., :-1]
 
 
 def by_relevance(relevance: Tensor, video_logits: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
@@ -37,7 +38,7 @@ def by_relevance(relevance: Tensor, video_logits: Tensor, num_classes: int) -> t
     Returns:
         Labels (B, T) in 0..C and scores (B, T, C), the probability of an event times that of the video's class.
     """
-    event = relevance.sigmoid()
+    event, video_logits = at_least_float32(relevance).sigmoid(), at_least_float32(video_logits)
     labels = torch.where(event > 0.5, video_logits.argmax(dim=-1, keepdim=True), num_classes)
     return labels, event[..., None] * video_logits.softmax(dim=-1)[:, None, :num_classes]
 

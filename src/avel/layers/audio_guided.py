@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from avel.errors import UserError, check_choice
+from avel.floats import at_least_float32
 
 AudioAxis = Literal["channels", "positions"]
 
@@ -66,5 +67,5 @@ class AudioGuidedAttention(nn.Module):
         places = visual.flatten(2, 3)  # (B, T, P, D_visual)
         seen = self.visual_out(self.visual(places).relu())  # (B, T, P, P)
         heard = self.audio_out(self.audio(audio).relu()).unsqueeze(self.broadcast_axis)
-        weights = self.score(torch.tanh(seen + heard)).mT.softmax(dim=-1)  # (B, T, 1, P)
+        weights = at_least_float32(self.score(torch.tanh(seen + heard)).mT).softmax(dim=-1)  # (B, T, 1, P)
         return (weights @ places).squeeze(2), weights.unflatten(3, visual.shape[2:4]).squeeze(2)

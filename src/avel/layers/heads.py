@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from avel.errors import UserError
+from avel.floats import at_least_float32, full_precision
 from avel.layers.experts import expert, per_task
 from avel.layers.masked import MaskedConv1d
 from avel.layers.pyramid import ConvStack
@@ -43,7 +44,7 @@ class HeadConfig:
 
 
 class ClassificationHead(nn.Module):
-    """Scores every point of the pyramid for every class.
+    """Scores every point of the pyramid for every class; its last layer never computes in half precision.
 
     Args:
         in_dim: channels of the pyramid.
@@ -67,7 +68,9 @@ class ClassificationHead(nn.Module):
 
     def forward(self, features: list[Tensor], masks: list[Tensor]) -> Tensor:
         """Return logits (B, P, C) of all P points, levels fine to coarse; 0 at padded points."""
-        return torch.cat([self.out(self.hidden(x, m), m) for x, m in zip(features, masks, strict=True)], dim=1)
+        hidden = [self.hidden(x, m) for x, m in zip(features, masks, strict=True)]
+        with full_precision(hidden[0].device):
+            return torch.cat([self.out(at_least_float32(x), m) for x, m in zip(hidden, masks, strict=True)], dim=1)
 
 
 class Scale(nn.Module):
@@ -84,6 +87,8 @@ class Scale(nn.Module):
 
 class RegressionHead(nn.Module):
     """Predicts how far every point is from the start and the end of its event, in units of its level's stride.
+
+    Its last layer never computes in half precision.
 
     Args:
         in_dim: channels of the pyramid.
@@ -114,8 +119,10 @@ class RegressionHead(nn.Module):
 
     def forward(self, features: list[Tensor], masks: list[Tensor], task: str = "") -> Tensor:
         """Return offsets >= 0, (B, P, C, 2) class-aware or (B, P, 2); 0 at padded points."""
-        levels, out = zip(features, masks, self.scales, strict=True), expert(self.out, task)
-        offsets = [scale(out(self.hidden(x, m), m)).relu() for x, m, scale in levels]
+        hidden = [self.hidden(x, m) for x, m in zip(features, masks, strict=True)]
+        levels, out = zip(hidden, masks, self.scales, strict=True), expert(self.out, task)
+        with full_precision(hidden[0].device):
+            offsets = [scale(out(at_least_float32(x), m)).relu() for x, m, scale in levels]
         return torch.cat(offsets, dim=1).unflatten(2, self.shapes[task])
 
     @torch.no_grad()

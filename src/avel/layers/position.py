@@ -18,6 +18,8 @@ def sinusoids(length: int, dim: int) -> Tensor:
 class SinusoidalPosition(nn.Module):
     """Adds positions to the valid steps; sequences longer than the table see all of it, stretched to their length.
 
+    What comes out is float32 at least: half precision would give neighbouring steps the same position.
+
     Args:
         dim: channels D.
         max_length: entries T_max of the table.
@@ -36,4 +38,4 @@ class SinusoidalPosition(nn.Module):
             table = self.table[:length]
         else:
             table = F.interpolate(self.table.T[None], size=length, mode="linear")[0].T
-        return x + table.to(x.dtype) * mask[..., None]
+        return x + table * mask[..., None]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from avel.floats import at_least_float32, full_precision
 from avel.layers.heads import HeadConfig
 from avel.layers.masked import MaskedConv1d
 from avel.layers.pyramid import ConvStack
@@ -63,6 +64,7 @@ class PromptClassifier(nn.Module):
 
     def forward(self, features: list[Tensor], masks: list[Tensor], task: str) -> Tensor:
         """Return logits (B, P, C) of all P points, levels fine to coarse; 0 at padded points."""
-        classes = self.logit_scale.exp() * normalize(self.text(self.prompts(task)), dim=1).T  # (dim, C)
-        levels = zip(features, masks, strict=True)
-        return torch.cat([normalize(self.visual(self.hidden(x, m), m), dim=2) @ classes for x, m in levels], dim=1)
+        visual = [self.visual(self.hidden(x, m), m) for x, m in zip(features, masks, strict=True)]
+        with full_precision(visual[0].device):
+            classes = self.logit_scale.exp() * normalize(self.text(self.prompts(task)), dim=1).T  # (dim, C)
+            return torch.cat([normalize(at_least_float32(x), dim=2) @ classes for x in visual], dim=1)

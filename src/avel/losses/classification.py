@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from avel.floats import at_least_float32
+
 ClassLoss = Literal["cross_entropy", "released"]
 
 
 def class_loss(logits: Tensor, target: Tensor, kind: ClassLoss = "cross_entropy") -> Tensor:
-    """Compare class logits with class ids; mean over all rows.
+    """Compare class logits with class ids; mean over all rows. Computed in float32 at least.
 
     "released" repeats the released code of AV-att, DMRN and weakly supervised CMRAN: it takes the softmax of the logits
     and then treats those probabilities as logits of independent classes (multi-label soft margin). Probabilities lie
@@ -23,7 +25,7 @@ def class_loss(logits: Tensor, target: Tensor, kind: ClassLoss = "cross_entropy"
         target: (...) int64 in [0, K).
         kind: "cross_entropy" or "released".
     """
-    logits, target = logits.flatten(0, -2), target.flatten()
+    logits, target = at_least_float32(logits).flatten(0, -2), target.flatten()
     if kind == "cross_entropy":
         return functional.cross_entropy(logits, target)
     expected = functional.one_hot(target, logits.shape[-1]).to(logits.dtype)
@@ -40,7 +42,7 @@ def share_loss(logits: Tensor, share: Tensor) -> Tensor:
         logits: (B, K), K at least 2.
         share: (B, K), each row sums to 1.
     """
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logits = at_least_float32(logits)
     itself = torch.eye(logits.shape[-1], dtype=torch.bool, device=logits.device)
     others = logits[:, None].masked_fill(itself, -torch.inf).logsumexp(dim=-1)
     total = logits.logsumexp(dim=-1, keepdim=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from avel.floats import at_least_float32
+
 EPS = 1e-7
 """Smallest squared distance, so that the root has a gradient."""
 
@@ -14,8 +16,7 @@ def pair_distance(first: Tensor, second: Tensor) -> Tensor:
 
     Computed in float32 at least, whatever the precision of the network; never below the root of `EPS`.
     """
-    difference = first - second
-    difference = difference.to(torch.promote_types(difference.dtype, torch.float32))
+    difference = at_least_float32(first - second)
     return difference.square().sum(dim=-1).clamp(min=EPS).sqrt()
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
 import torch
-import torch.distributed
 from torch import Tensor, nn
 
 from avel.batch import DensePrediction
 from avel.errors import UserError, check_choice
 from avel.losses.diou import centre_diou_loss
 from avel.losses.focal import sigmoid_focal_loss, smooth_labels
+from avel.losses.ranks import mean_over_ranks, world_size
 from avel.segments.targets import DenseTargets, SameClass
 
 
@@ -59,7 +59,8 @@ class DenseCriterion(nn.Module):
     """Focal loss at all valid points plus centre-DIoU loss at positive ones (Zhang et al., ActionFormer, ECCV 2022).
 
     Both sums are divided by a running mean of the number of positive points. It is a buffer, so that checkpoints carry
-    it (the released codes lose it on resume), and it is averaged over ranks.
+    it (the released codes lose it on resume). On several ranks it counts the points of all, and each divides by its
+    share: then the mean of the gradients is that of one process with all their videos.
 
     Args:
         config: weights and normalization.
@@ -90,14 +91,13 @@ class DenseCriterion(nn.Module):
         regression = centre_diou_loss(prediction.offsets[positive], targets.offsets[positive]).sum() / normalizer
         weight: float | Tensor | None = self.config.regression_weight
         if weight is None:
-            weight = classification.detach() / regression.detach().clamp(min=0.01)
+            parts = mean_over_ranks(torch.stack([classification, regression]))
+            weight = parts[0] / parts[1].clamp(min=0.01)
         return DenseLosses(classification + weight * regression, classification, regression)
 
     @torch.no_grad()
     def _follow(self, positives: Tensor) -> Tensor:
-        count = positives.float()
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(count)
-            count /= torch.distributed.get_world_size()
+        """Count the positive points of all ranks and return this one's share of the running mean."""
+        count = world_size() * mean_over_ranks(positives.float())
         self.normalizer.lerp_(count.clamp(min=1), 1 - self.config.normalizer_momentum)
-        return self.normalizer.clone()
+        return self.normalizer / world_size()

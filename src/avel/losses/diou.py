@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from avel.floats import at_least_float32
+
 
 def centre_diou_loss(predicted: Tensor, target: Tensor, epsilon: float = 1e-8) -> Tensor:
     """Return the 1-D distance-IoU loss (Zheng et al., AAAI 2020), not reduced.
@@ -21,7 +23,7 @@ def centre_diou_loss(predicted: Tensor, target: Tensor, epsilon: float = 1e-8) -
     Returns:
         Losses, (…).
     """
-    predicted = predicted.to(torch.promote_types(predicted.dtype, torch.float32))
+    predicted = at_least_float32(predicted)
     target = target.to(predicted)
     intersection = torch.minimum(predicted, target).sum(dim=-1)
     hull = torch.maximum(predicted, target).sum(dim=-1).clamp(min=epsilon)

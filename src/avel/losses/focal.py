@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from avel.floats import at_least_float32
+
 
 def sigmoid_focal_loss(logits: Tensor, targets: Tensor, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
     """Return the focal loss of independent binary decisions (Lin et al., ICCV 2017), not reduced.
@@ -21,7 +23,7 @@ def sigmoid_focal_loss(logits: Tensor, targets: Tensor, alpha: float = 0.25, gam
     Returns:
         Losses, same shape.
     """
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logits = at_least_float32(logits)
     targets = targets.to(logits)
     entropy = binary_cross_entropy_with_logits(logits, targets, reduction="none")
     miss = targets * torch.sigmoid(-logits) + (1 - targets) * torch.sigmoid(logits)  # 1 - p_t without cancellation

@@ -9,18 +9,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avel.floats import at_least_float32
+from avel.losses.ranks import own_rows, rows_of_all
+
 EPS = 1e-8
 
 
 def pair_similarity_loss(visual: Tensor, audio: Tensor, target: Tensor) -> Tensor:
     """Compare where in a clip picture and sound resemble each other with where they should; mean of squares.
 
+    Computed in float32 at least.
+
     Args:
         visual: (B, T, D).
         audio: (B, T, D).
         target: share of each snippet in the clip's similarity, (B, T).
     """
-    similarity = functional.cosine_similarity(visual, audio, dim=-1).relu()
+    similarity = functional.cosine_similarity(at_least_float32(visual), at_least_float32(audio), dim=-1).relu()
     return functional.mse_loss(similarity / (similarity.sum(dim=1, keepdim=True) + EPS), target)
 
 
@@ -44,8 +49,8 @@ class StaleSimilarityTargets(nn.Module):
     row b left there. On AVE, where two thirds of the clips are all event, background soon carries a target of about
     1/T and rows sum to more than 1.
 
-    What is left is part of the state dict, so a resumed training goes on exactly; on several ranks it does not, because
-    every rank goes on with what the first one had. Clips must have equal lengths.
+    What is left is part of the state dict, so a resumed training goes on exactly. On several ranks the mini-batch is
+    that of all together, and every rank knows all that is left. Clips must have equal lengths.
     """
 
     def __init__(self) -> None:
@@ -54,15 +59,16 @@ class StaleSimilarityTargets(nn.Module):
 
     def forward(self, event: Tensor) -> Tensor:
         """Map (B, T) bool to targets (B, T), and keep them for the next mini-batch."""
-        rows, length = event.shape
-        clean, left = similarity_targets(event), self.left.to(event.device)
+        clean = similarity_targets(rows_of_all(event.byte()).bool())
+        rows, length = clean.shape
+        left = self.left.to(event.device)
         missing = max(rows - len(left), 0)
         left = torch.cat([left.view(-1, length), clean.new_zeros(missing, length)])
         targets = torch.where(clean > 0, clean, left[:rows])
         self.left = torch.cat([targets, left[rows:]])
-        return targets
+        return own_rows(targets)
 
-    # not a buffer: its first axis grows to the largest mini-batch, and each rank has its own
+    # not a buffer: its first axis grows to the largest mini-batch
 
     def get_extra_state(self) -> Tensor:
         """Return what is left, (rows, T)."""

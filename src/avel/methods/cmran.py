@@ -11,7 +11,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from avel.batch import ClipBatch, ClipPrediction
 from avel.decoding.segment import by_relevance
 from avel.errors import UserError, check_choice
+from avel.floats import at_least_float32
 from avel.losses.classification import class_loss
+from avel.losses.ranks import mean_over_ranks, world_size
 from avel.tasks.segment import SegmentLocalizer
 from avel.training.optim import StepRecipe
 
@@ -63,7 +65,7 @@ class SpatialChannelAttention(nn.Module):
         seen = self.visual_channels(places).relu().mean(dim=2, keepdim=True)
         places = places * (1 + self.gate(seen * self.audio_channels(audio).relu()))
         common = self.visual_places(places).relu() * self.audio_places(audio).relu()
-        weights = self.score(common).mT.softmax(dim=-1)  # (B, T, 1, P)
+        weights = at_least_float32(self.score(common).mT).softmax(dim=-1)  # (B, T, 1, P)
         return (weights @ places).squeeze(2), weights.unflatten(3, visual.shape[2:4]).squeeze(2)
 
 
@@ -210,14 +212,16 @@ class CMRAN(SegmentLocalizer):
 
     def losses(self, batch: ClipBatch) -> dict[str, Tensor]:
         """Compare with the labels of the snippets and the class of the video, or with the latter alone."""
-        relevance, video_logits, _ = self(batch)
+        relevance, video_logits = (at_least_float32(logits) for logits in self(batch)[:2])
         if self.supervision == "weak":
             return {"classification": self._weak_loss(relevance, video_logits, batch.video_labels)}
         event = (batch.labels < self.num_classes).to(relevance.dtype)
         summed = cross_entropy(video_logits, batch.video_labels, ignore_index=self.num_classes, reduction="sum")
+        of_event = (batch.video_labels < self.num_classes).sum()
         return {
             "relevance": binary_cross_entropy_with_logits(relevance, event),
-            "classification": summed / (batch.video_labels < self.num_classes).sum().clamp(min=1),
+            # of all ranks, so that the mean of their gradients is that of one process with all clips
+            "classification": summed / mean_over_ranks(of_event.float()).clamp(min=1 / world_size()),
         }
 
     def _weak_loss(self, relevance: Tensor, video_logits: Tensor, video_labels: Tensor) -> Tensor:

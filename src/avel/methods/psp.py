@@ -10,6 +10,7 @@ from torch.nn.functional import one_hot
 from avel.batch import ClipBatch, ClipPrediction
 from avel.decoding.segment import by_argmax
 from avel.errors import check_choice
+from avel.floats import at_least_float32
 from avel.layers.audio_guided import AudioAxis, AudioGuidedAttention
 from avel.layers.recurrent import PairedLSTM
 from avel.losses.classification import class_loss, share_loss
@@ -73,7 +74,8 @@ class PositiveSamplePropagation(nn.Module):
     def similarity(self, visual: Tensor, audio: Tensor) -> Tensor:
         """Compare all pairs, (B, T visual, T audio), zero where they are unlike."""
         keys = self.visual_key(visual)
-        return (keys @ self.audio_key(audio).mT / keys.shape[-1] ** 0.5).relu()
+        # behind it float32 at least: a sum below `EPS` is 0 in half precision, and would be divided by
+        return at_least_float32(keys @ self.audio_key(audio).mT / keys.shape[-1] ** 0.5).relu()
 
     def positive(self, share: Tensor) -> Tensor:
         """Keep the shares (B, T, T) of positive pairs, zero the others."""

@@ -120,6 +120,11 @@ class UniAV(DenseLocalizer):
 
     # Classes
 
+    @property
+    def classes_by_order(self) -> bool:
+        """No: prompts say which they are, see `adapt_classes`."""
+        return False
+
     def vocabulary(self, task: str) -> Vocabulary:
         """Prompts and names of a task's classes."""
         return Vocabulary(self.classify.prompts(task), tuple(self.tasks[task].class_names))

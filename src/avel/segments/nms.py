@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from avel.floats import full_precision
 from avel.segments.ops import tiou, tiou_from_bounds
 
 VotingWeight = Literal["score", "score_tiou"]
@@ -205,4 +206,5 @@ def vote(
     weights = scores[:, None] * (overlap if weight == "score_tiou" else 1)
     weights = weights.masked_fill((overlap < tiou_threshold) | ~valid[:, None], 0)
     total = weights.sum(dim=-1, keepdim=True)
-    return torch.where(total > 0, weights @ segments / total, picked)
+    with full_precision(segments.device):
+        return torch.where(total > 0, weights @ segments / total, picked)
