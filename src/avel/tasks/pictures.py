@@ -1,4 +1,4 @@
-"""Pictures of where a segment localizer looked, drawn when it is tested or predicts."""
+"""Pictures of where a segment localizer looked, drawn when it is tested or predicts, and now and then in training."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol, cast, get_args
 from urllib.parse import quote
 
-import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
-from PIL.Image import Image
 from torch import Tensor
 
 from avel.batch import ClipBatch, ClipPrediction
@@ -24,6 +21,7 @@ from avel.files import whole_file
 from avel.report.attention import Caption, Style, attention_sheet
 from avel.tasks.segment import SegmentLocalizer
 from avel.tasks.segment_evaluation import SegmentData
+from avel.training.dashboards import check_interval, dashboards, is_due, moment_of
 
 SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi")
 """What names of video files may end with."""
@@ -40,29 +38,31 @@ class PictureData(SegmentData, Protocol):
 class AttentionPictures(Callback):
     """Draws where a segment localizer looked in some videos of a test or a prediction (see `attention_sheet`).
 
-    Each video becomes `<folder>/<video>.png` and the image "attention/<video>" in TensorBoard and W&B. Where the video
-    itself is at hand, attention lies over its frames, those in the middle of the snippets. Methods of other tasks are
-    left alone.
+    Each video becomes `<folder>/<video>.png` and the image "attention/<video>" in TensorBoard and W&B. These may have
+    "attention/val/<video>" of validations too. Where the video itself is at hand, attention lies over its frames, those
+    in the middle of the snippets. Methods of other tasks are left alone.
 
     Args:
-        folder: where the pictures go.
+        folder: where the pictures go; None: to TensorBoard and W&B only.
         count: videos to draw, spread over the classes; the same ones in every run.
         videos: ids of the videos to draw instead.
         video_dir: folder of the videos, `<id>.mp4` or another of `SUFFIXES`; None draws heat maps without frames.
         style: "readable", or "released" for that of the released code of AV-att.
+        every_n_epochs: epochs between two validations that are drawn; None draws none.
 
     Raises:
-        UserError: a negative `count`, an unknown `style`, no such `video_dir`.
+        UserError: a negative `count`, an unknown `style`, no such `video_dir`, an `every_n_epochs` below 1.
     """
 
     def __init__(
         self,
-        folder: str | Path,
+        folder: str | Path | None,
         *,
         count: int = 8,
         videos: Sequence[str] | None = None,
         video_dir: str | Path | None = None,
         style: Style = "readable",
+        every_n_epochs: int | None = None,
     ) -> None:
         check_choice("callbacks.pictures.style", style, get_args(Style))
         if not isinstance(count, int) or count < 0:
@@ -71,7 +71,11 @@ class AttentionPictures(Callback):
             raise UserError(f"callbacks.pictures.videos={videos}: give a list, [{videos}]")
         if video_dir is not None and not Path(video_dir).is_dir():
             raise UserError(f"callbacks.pictures.video_dir={video_dir}: there is no such folder")
-        self.folder, self.count, self.style = Path(folder), count, style
+        self.folder = None if folder is None else Path(folder)
+        self.count, self.style = count, style
+        self.every_n_epochs = every_n_epochs
+        if every_n_epochs is not None:
+            check_interval("callbacks.pictures", every_n_epochs)
         # an id such as 0012 reaches us as a number
         self.videos = None if videos is None else [str(video) for video in videos]
         self.video_dir = None if video_dir is None else Path(video_dir)
@@ -79,16 +83,17 @@ class AttentionPictures(Callback):
         self._found: dict[str, tuple[Tensor, Tensor]] = {}
         self._faults: list[str] = []
 
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Choose the videos if the validation is to be drawn (called by the trainer)."""
+        self._truth, self._found, self._faults = {}, {}, []
+        if self.every_n_epochs and is_due(trainer, self.every_n_epochs) and dashboards(trainer.loggers):
+            self._choose(trainer, pl_module, _data(trainer).selection_split)
+
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Choose the videos (called by the trainer)."""
         self._truth, self._found, self._faults = {}, {}, []
-        if isinstance(pl_module, SegmentLocalizer):
-            split = "test" if trainer.testing else _data(trainer).predict_split
-            labels = _data(trainer).snippet_labels(split)
-            videos = spread(labels, self.count) if self.videos is None else self.videos
-            self._truth = {video: labels[video] for video in videos if video in labels}
-            if absent := [video for video in videos if video not in labels]:
-                log.warning("callbacks.pictures.videos: not in the %s split: %s", split, ", ".join(absent))
+        if self.folder or dashboards(trainer.loggers):
+            self._choose(trainer, pl_module, "test" if trainer.testing else _data(trainer).predict_split)
 
     def on_test_batch_end(
         self,
@@ -105,9 +110,29 @@ class AttentionPictures(Callback):
                 found: ClipPrediction = cast(SegmentLocalizer, pl_module).found
                 self._found[video] = found.labels[row].cpu(), found.attention[row].cpu()
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show them (called by the trainer)."""
+        self._draw(trainer, "attention/val", None)
+
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw them on rank 0 (called by the trainer)."""
-        found = _gather(self._found, trainer.world_size)
+        """Draw them (called by the trainer)."""
+        self._draw(trainer, "attention", self.folder)
+
+    on_validation_batch_end = on_predict_batch_end = on_test_batch_end
+    on_predict_start, on_predict_end = on_test_start, on_test_end
+
+    def _choose(self, trainer: Trainer, pl_module: LightningModule, split: str) -> None:
+        if isinstance(pl_module, SegmentLocalizer):
+            labels = _data(trainer).snippet_labels(split)
+            videos = spread(labels, self.count) if self.videos is None else self.videos
+            self._truth = {video: labels[video] for video in videos if video in labels}
+            absent = [video for video in videos if video not in labels]
+            if absent and trainer.state.fn != "fit":  # the validation may well be of other videos than the test
+                log.warning("callbacks.pictures.videos: not in the %s split: %s", split, ", ".join(absent))
+
+    def _draw(self, trainer: Trainer, prefix: str, folder: Path | None) -> None:
+        """Draw what all ranks found, on rank 0."""
+        found = _gather(self._found, trainer.world_size) if self._truth else {}
         drawn = [video for video in self._truth if video in found]
         if not drawn or not trainer.is_global_zero:
             return
@@ -117,14 +142,13 @@ class AttentionPictures(Callback):
             captions = make_captions(labels, self._truth[video], data.class_names, data.snippet_seconds)
             frames = self._frames(video, [(t + 0.5) * data.snippet_seconds for t in range(len(labels))])
             image = attention_sheet(attention, captions, frames=frames, title=video, style=self.style)
-            with whole_file(self.folder / f"{quote(video, safe=' ')}.png") as path:
-                image.save(path, "PNG")
-            for logger in trainer.loggers:
-                _log_image(logger, f"attention/{video}", image, trainer.global_step)
+            if folder:
+                with whole_file(folder / f"{quote(video, safe=' ')}.png") as path:
+                    image.save(path, "PNG")
+            for board in dashboards(trainer.loggers):
+                board.show_picture(f"{prefix}/{video}", image, moment_of(trainer))
         if self._faults:
             log.warning("%d of %d pictures have no frames: %s", len(self._faults), len(drawn), self._faults[0])
-
-    on_predict_start, on_predict_batch_end, on_predict_end = on_test_start, on_test_batch_end, on_test_end
 
     def _frames(self, video: str, times: Sequence[float]) -> Pixels | None:
         if self.video_dir is None:
@@ -176,11 +200,3 @@ def _gather(found: dict[str, Any], world_size: int) -> dict[str, Any]:
         parts = [None] * world_size
         torch.distributed.all_gather_object(parts, found)
     return {video: value for part in parts for video, value in part.items()}
-
-
-def _log_image(logger: Logger, name: str, image: Image, step: int) -> None:
-    """Hand a picture to a logger that shows pictures."""
-    if isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_image(name, np.asarray(image), step, dataformats="HWC")
-    elif isinstance(logger, WandbLogger):
-        logger.log_image(name, [image], step)

@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from PIL import Image
 
 from avel.batch import collate_clips
@@ -16,6 +15,7 @@ from avel.tasks.dense_task import DenseTask
 from avel.tasks.pictures import AttentionPictures, make_captions, spread
 from tests.unit.extraction.videos import write_video
 from tests.unit.tasks.clips import CLASSES, ClipData, Toy, make_clip, quiet_trainer
+from tests.unit.training.boards import Board
 
 SIX_SQUARES = (1216, 682)
 """Size of a sheet of six square maps."""
@@ -162,40 +162,32 @@ def test_no_id_leads_out_of_the_folder(tmp_path):
     assert "-x_Y~2.png" in names(tmp_path / "in" / "out")
 
 
-def test_tensorboard_shows_the_pictures(tmp_path):
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    logger = TensorBoardLogger(tmp_path, name="", version="")
-    run(AttentionPictures(tmp_path / "out", videos=["test 1"]), logger=[logger])
-    events = accumulator.EventAccumulator(str(tmp_path)).Reload()
-    (image,) = events.Images("attention/test 1")
-    assert (image.width, image.height) == SIX_SQUARES
-
-
-class Wandb(WandbLogger):
-    """Stands for the real one without its package."""
-
-    def __init__(self):
-        self.images = {}
-
-    experiment = None
-    name = version = save_dir = "wandb"
-
-    def log_metrics(self, metrics, step=None):
-        pass
-
-    def log_image(self, key, images, step=None, **options):
-        self.images[key] = images
-
-    def finalize(self, status):
-        pass
-
-
-def test_wandb_shows_the_pictures(tmp_path):
-    logger = Wandb()
-    run(AttentionPictures(tmp_path, videos=["test 1", "test 2"]), logger=[logger])
-    assert logger.images.keys() == {"attention/test 1", "attention/test 2"}
-    ((image,), _) = logger.images.values()
+def test_dashboards_show_the_pictures(tmp_path):
+    board = Board()
+    run(AttentionPictures(tmp_path, videos=["test 1", "test 2"]), logger=[board])
+    assert board.pictures.keys() == {"attention/test 1", "attention/test 2"}
+    (((image, _),), _) = board.pictures.values()
     assert image.size == SIX_SQUARES
+
+
+def test_dashboards_show_validations_now_and_then(tmp_path, sheets):
+    board, data = Board(), Data()
+    callback = AttentionPictures(tmp_path, count=2, every_n_epochs=2)
+    trainer = quiet_trainer(callbacks=[callback], logger=[board], max_epochs=3, log_every_n_steps=1)
+    trainer.fit(Toy(), data)
+    assert len(board.pictures) == 2
+    for name, shown in board.pictures.items():
+        assert name.startswith("attention/val/validation ")
+        assert [moment.epoch for _, moment in shown] == [1, 2]
+    assert names(tmp_path) == []  # the folder has those of the test
+
+
+def test_without_a_folder_they_are_for_dashboards_only(sheets):
+    run(AttentionPictures(None))
+    assert sheets == {}
+    board = Board()
+    run(AttentionPictures(None, count=2), logger=[board])
+    assert len(board.pictures) == 2
 
 
 def test_methods_of_other_tasks_are_left_alone(tmp_path):
@@ -214,7 +206,12 @@ def test_methods_of_other_tasks_are_left_alone(tmp_path):
 
 @pytest.mark.parametrize(
     ("option", "key"),
-    [({"style": "jet"}, "style=jet"), ({"count": -1}, "count=-1"), ({"video_dir": "nowhere"}, "video_dir=nowhere")],
+    [
+        ({"style": "jet"}, "style=jet"),
+        ({"count": -1}, "count=-1"),
+        ({"video_dir": "nowhere"}, "video_dir=nowhere"),
+        ({"every_n_epochs": 0}, "every_n_epochs=0"),
+    ],
 )
 def test_wrong_options_are_named(tmp_path, option, key):
     with pytest.raises(UserError, match=f"callbacks.pictures.{key}"):
