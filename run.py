@@ -4,41 +4,36 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from dataclasses import asdict
-from difflib import get_close_matches
-from inspect import signature
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
-from hydra.types import RunMode
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from avel.errors import UserError
+from avel.training import ranks
+from avel_run.checks import check, check_sweep
+from avel_run.folders import enter_folder, go_on, remove_empty, resuming, run_trial, sweeping
+from avel_run.mistakes import Mistakes, take_over_errors
 
 if TYPE_CHECKING:  # torch takes seconds to import: the list of experiments and --help do without
     from lightning import Trainer
 
-CONF = Path(__file__).parent / "conf"
-STAGES = ("fit", "validate", "test", "predict")
-MAX_SEED = 2**32 - 1
+CONF = Path(__file__).resolve().parent / "conf"
+MISTAKES = Mistakes(CONF)
 Baselines = dict[str, dict[str, dict[str, float]]]  # task -> name of the baseline -> name of the score -> number
 log = logging.getLogger("avel.run")
-TRACE = "(HYDRA_FULL_ERROR=1 shows where this arose)"
-DEBUG = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 def main() -> None:
@@ -46,16 +41,22 @@ def main() -> None:
     if len(sys.argv) == 1:
         list_experiments()
         return
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, `clear_errors` prints
-    with clear_errors():
+    take_over_errors()
+    with MISTAKES.told():
+        if start := ranks.agree_on_start(f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"):
+            os.environ["AVEL_START"] = start  # names the run folder
         job()
 
 
 @hydra.main(config_path="conf", config_name="config", version_base="1.3")
 def job(cfg: DictConfig) -> float | None:
-    """One run (several with -m); its value is what Hydra's sweepers optimize."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    with clear_errors():
+    """One run (several with -m); its value is what Hydra's sweepers maximize."""
+    if sweeping():
+        with MISTAKES.told():
+            check_sweep(cfg)
+        return run_trial(cfg, run, MISTAKES.explain)
+    with MISTAKES.told(), ranks.one_voice():
+        folder = enter_folder(cfg)
         try:
             return run(cfg, folder)
         finally:
@@ -65,63 +66,36 @@ def job(cfg: DictConfig) -> float | None:
 def run(cfg: DictConfig, folder: Path) -> float | None:
     """Build data, method and trainer; run the stage; leave the results. Returns the score, None for predictions."""
     check(cfg)
-    from avel.training import console, files, results, run_folder, tables
+    from avel.training import console, dashboards, failure, files, results, run_folder, tables
 
     started = time.monotonic()
     terminal = console.Terminal(folder / "console.log")
+    if (before := go_on(cfg, folder)) is not None:
+        terminal.show(escape(f"Done before: {os.path.relpath(folder)}"))
+        return results.score_of(before)
     data, method = build(cfg)
     videos = count_videos(cfg, data)  # looks at the files: before anything is written
     trainer = build_trainer(cfg)
+    failure.forget_failure(folder)
     files.write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     terminal.show(tables.headline(HydraConfig.get().runtime.choices, method, videos))
 
     baselines = score_baselines(cfg, method, data)
-    weights = run_stage(cfg, trainer, method, data)
+    closed = dashboards.closed_by_failures(trainer.loggers, tell=lambda left: terminal.show(escape(left)))
+    with closed, console.stoppable(trainer, folder, resuming(cfg)):
+        weights = run_stage(cfg, trainer, method, data)
+    document = describe(cfg, trainer, method, data, weights, baselines)
     if trainer.is_global_zero:
-        document = describe(cfg, method, data, weights, baselines)
         results.warn_of_subset(document.get("tasks", {"": document}), document["split"])
-        files.write_json(folder / "results.json", document | run_folder.footprint(method, started))
         run_folder.write_predictions(folder, document["split"], method.tables)
+        # the last file: what has it is done
+        files.write_json(folder / "results.json", document | run_folder.footprint(method, started))
         names = {task: part.class_names for task, part in data.by_task().items()}
         systems = {task: {document["method"]: found} | baselines.get(task, {}) for task, found in method.scores.items()}
         shown = tables.closing(systems, method.ap, names, document["split"])
-        terminal.show(*shown, *next_steps(cfg, folder, weights))
-    return method.results.get(f"{'val' if cfg.stage == 'validate' else 'test'}/{method.monitor}")
-
-
-def check(cfg: DictConfig) -> None:
-    """Raise a UserError for what Hydra cannot see."""
-    if HydraConfig.get().runtime.choices["experiment"] is None:
-        raise UserError("choose an experiment, e.g. experiment=ccnet_unav100; `python run.py` lists them")
-    if cfg.stage not in STAGES:
-        raise UserError(f"stage={cfg.stage}: unknown.{closest(str(cfg.stage), STAGES)} Available: {', '.join(STAGES)}")
-    if type(cfg.seed) is not int or not 0 <= cfg.seed <= MAX_SEED:
-        raise UserError(f"seed={cfg.seed}: give a whole number from 0 to {MAX_SEED}")
-    epochs, steps = cfg.trainer.max_epochs, cfg.trainer.get("max_steps", -1)
-    if not (type(epochs) is int and epochs > 0) and not (epochs is None and steps > 0):
-        raise UserError(f"trainer.max_epochs={epochs}: give a whole number from 1 on, or null and +trainer.max_steps=N")
-    check_choices(cfg)
-    if cfg.ckpt_path:
-        from avel.training.checkpointing import check_checkpoint
-
-        epoch = check_checkpoint(Path(cfg.ckpt_path))
-        if cfg.stage == "fit" and epochs is not None and epoch > epochs:
-            raise UserError(f"ckpt_path={cfg.ckpt_path}: is of epoch {epoch}, beyond trainer.max_epochs={epochs}")
-
-
-def check_choices(cfg: DictConfig) -> None:
-    """Raise a UserError for options of groups that do not go together."""
-    joint = cfg.data._target_.endswith(".MultitaskDataModule")
-    if "sets" in cfg.data and not joint:
-        raise UserError("tasks=[…] is for joint training: choose experiment=uniav_multitask, or leave tasks out")
-    if joint and "tasks" not in signature(get_class(cfg.method._target_)).parameters:
-        raise UserError("data=multitask: this method has one task; choose experiment=uniav_multitask")
-    taught, learns = (part.get("supervision", "full") for part in (cfg.data, cfg.method))
-    if taught == "weak" and learns != "weak":
-        raise UserError(
-            "data.supervision=weak, but this method learns from the class of every second: choose an experiment that"
-            " ends in _weak, or data.supervision=full"
-        )
+        left = dashboards.close_with_report(trainer.loggers, folder, weights)
+        terminal.show(*shown, *next_steps(cfg, folder, weights), *map(escape, left))
+    return results.score_of(document)
 
 
 def build(cfg: DictConfig) -> tuple[Any, Any]:
@@ -135,7 +109,7 @@ def build(cfg: DictConfig) -> tuple[Any, Any]:
     fill_in(cfg.data, asdict(data.facts()))
     for task in cfg.data.get("sets", ()):  # what was given on to all sets
         cfg.data.sets[task].update({name: getattr(data, name) for name in ("selection_split", "predict_split")})
-    method = instantiate(cfg.method, _convert_="all")
+    method = build_method(cfg)
     if not all(isinstance(part.facts(), method.facts) for part in data.by_task().values()):
         choices = HydraConfig.get().runtime.choices
         raise UserError(
@@ -144,12 +118,21 @@ def build(cfg: DictConfig) -> tuple[Any, Any]:
         )
     method.check_tasks(data.by_task())
     if cfg.ckpt_path:
-        from avel.tasks.loading import check_same_features
+        from avel.tasks.loading import check_same_classes, check_same_features
 
         check_same_features(cfg.ckpt_path, data.by_task())
+        if method.classes_by_order:
+            check_same_classes(cfg.ckpt_path, data.by_task())
     else:
         method.check_complete()
     return data, method
+
+
+def build_method(cfg: DictConfig) -> Any:
+    """Build the method; what says how it is run is not for its constructor."""
+    options: Any = OmegaConf.to_container(cfg.method, resolve=True)
+    options.pop("compile")
+    return instantiate(OmegaConf.create({"method": options}).method, _convert_="all")
 
 
 def fill_in(options: DictConfig, facts: dict[str, Any]) -> None:
@@ -165,20 +148,30 @@ def build_trainer(cfg: DictConfig) -> Trainer:
     """Build the trainer with its callbacks and loggers."""
     from lightning.pytorch.callbacks import Checkpoint
 
-    from avel.training.run_folder import RunFolder
+    from avel.training.compiling import CompiledTraining
+    from avel.training.dashboards import RunOnDashboards
+    from avel.training.precision import check_precision
+    from avel.training.run_folder import RunFolder, code
 
+    check_precision(cfg.trainer.precision, cfg.trainer.accelerator)
     callbacks = [instantiate(callback) for callback in cfg.callbacks.values() if callback]
+    callbacks += [CompiledTraining()] if cfg.method.compile else []
     loggers = [instantiate(logger) for logger in cfg.logger.values() if logger]
     config: Any = OmegaConf.to_container(cfg, resolve=True)
     trainer = instantiate(
         cfg.trainer,
-        callbacks=[*callbacks, RunFolder(config)],
+        callbacks=[*callbacks, RunFolder(config), RunOnDashboards(config | code())],
         logger=loggers,
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),  # no others by default
     )
-    if trainer.world_size > 1 and HydraConfig.get().mode == RunMode.MULTIRUN:
+    ranks.check_launch(trainer.world_size)
+    if sweeping() and trainer.world_size > 1 and not ranks.by_slurm():
         # every further process repeats the command: each would run the whole sweep
-        raise UserError("-m with several devices: runs of a sweep have one process each; start them one by one")
+        raise UserError(
+            "-m with several devices: give every trial a Slurm job, launcher=submitit"
+            f" hydra.launcher.tasks_per_node={trainer.world_size}, or start them one by one:"
+            f" torchrun --nproc-per-node={trainer.world_size} run.py … resume=auto"
+        )
     return trainer
 
 
@@ -225,7 +218,7 @@ def score_baselines(cfg: DictConfig, method: Any, data: Any) -> Baselines:
 
 def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str | None:
     """Run the stage; a fit is followed by the test of its best checkpoint. Returns the weights that were judged."""
-    from avel.training import checkpointing, console
+    from avel.training import checkpointing
 
     if cfg.stage != "fit" and not cfg.ckpt_path:
         log.warning("No ckpt_path: these are the numbers of an untrained method")
@@ -233,8 +226,7 @@ def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str 
         warn_of_other_options(cfg.ckpt_path, method)
     with checkpointing.sizes_must_fit(cfg.ckpt_path):
         if cfg.stage == "fit":
-            with console.stoppable(trainer, Path(cfg.paths.run_dir)):
-                trainer.fit(method, data, ckpt_path=cfg.ckpt_path)
+            trainer.fit(method, data, ckpt_path=cfg.ckpt_path)
             best = checkpointing.best_checkpoint(Path(cfg.paths.run_dir))
             if selection_split(cfg, data, best) == "test":
                 log.warning("The checkpoint was chosen on the test split, as the released code does: too good a result")
@@ -259,8 +251,11 @@ def warn_of_other_options(path: str, method: Any) -> None:
         log.warning("ckpt_path=%s: was trained with method.%s=%s, here it is %s", path, name, before, now)
 
 
-def describe(cfg: DictConfig, method: Any, data: Any, weights: str | None, baselines: Baselines) -> dict[str, Any]:
+def describe(
+    cfg: DictConfig, trainer: Trainer, method: Any, data: Any, weights: str | None, baselines: Baselines
+) -> dict[str, Any]:
     """Say what was run and what came out; what is a matter of the data set, task by task if they have names."""
+    from avel.training.checkpointing import best_score
     from avel.training.results import describe_data, flat_baselines
 
     choices, split = HydraConfig.get().runtime.choices, judged_split(cfg, data)
@@ -273,9 +268,12 @@ def describe(cfg: DictConfig, method: Any, data: Any, weights: str | None, basel
         "supervision": cfg.method.get("supervision"),
         "stage": cfg.stage,
         "split": split,
+        "monitor": method.monitor,
         "selection_split": selection_split(cfg, data, weights),
+        "selection_score": best_score(trainer) if selection_split(cfg, data, weights) else None,
         "resting_split": resting_split(cfg, data),
         "seed": cfg.seed,
+        "overrides": list(HydraConfig.get().overrides.task),
         "metrics": method.results | flat_baselines(baselines),
         "ckpt_path": weights,
         "baselines": baselines.get("", baselines),
@@ -287,7 +285,7 @@ def next_steps(cfg: DictConfig, folder: Path, weights: str | None) -> Iterator[s
     yield escape(f"\nRun folder: {os.path.relpath(folder)}")
     if cfg.stage != "fit":
         return
-    dropped = ("ckpt_path=", "stage=", "untrained=")
+    dropped = ("ckpt_path=", "stage=", "untrained=", "resume=")
     kept = [override for override in HydraConfig.get().overrides.task if not override.startswith(dropped)]
     if weights:
         predict = shlex.join([*kept, "stage=predict", f"ckpt_path={os.path.relpath(weights)}"])
@@ -304,79 +302,6 @@ def list_experiments() -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print("\nRun one: python run.py experiment=NAME    All options: python run.py --help")
-
-
-def remove_empty(folder: Path, log_dir: Path) -> None:
-    """Remove a run folder without files, and its experiment's folder in `log_dir` if that was the last one."""
-    with suppress(OSError):  # not empty
-        folder.rmdir()
-        if folder.parent.parent == log_dir:
-            folder.parent.rmdir()
-
-
-@contextmanager
-def clear_errors() -> Iterator[None]:
-    """Report what a user can mend as one message, with exit code 2; HYDRA_FULL_ERROR=1 shows where it arose."""
-    try:
-        yield
-    except (UserError, HydraException, OmegaConfBaseException, OSError) as error:
-        if DEBUG:
-            raise
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {escape(explain(error))}")
-        sys.exit(2)
-
-
-def explain(error: BaseException) -> str:
-    """Say what is wrong, with the closest valid names."""
-    message = str(error).partition("\nConfig search path")[0]
-    if isinstance(error, UserError):
-        return message
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, name = error.missing_cfg_file.rpartition("/")
-        options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))  # Hydra is silent on groups with lists
-        return f"{group}={name}: unknown.{closest(name, options)} Available: {', '.join(options)}"
-    if isinstance(error, OSError):
-        return f"{error.filename or error}: {error.strerror or type(error).__name__}\n{TRACE}"
-    if unknown := re.search(r"Could not override '([^']+)'", message):
-        hint = closest(unknown[1], valid_keys())
-        return f"{unknown[1]}: there is no such key.{hint} All keys: add `--cfg job` to the command"
-    if cause := error.__cause__:
-        where = re.search(r"full_key: (\S+)", message)
-        key = f"{where[1]}: " if where else ""
-        if isinstance(cause, UserError):
-            return str(cause).replace("method.tasks.NAME", key.removesuffix(": "))
-        if isinstance(cause, ModuleNotFoundError):
-            return f"{key}{cause}\nInstall the optional packages: pip install -e '.[wandb,tensorboard]'"
-        return f"{key}{cause}\n{TRACE}"
-    return message
-
-
-def closest(name: str, candidates: Iterable[str]) -> str:
-    """Ask whether a similar name was meant."""
-    matches = get_close_matches(name, set(candidates), n=3)
-    return f" Did you mean {' or '.join(matches)}?" if matches else ""
-
-
-def valid_keys() -> list[str]:
-    """Groups, and all keys of the configuration that the command line chooses."""
-    others = (CONF, CONF / "encoder")  # the latter belongs to scripts/extract_features.py
-    groups = [path.relative_to(CONF).as_posix() for path in CONF.rglob("*/") if path not in others]
-    chosen = [word.partition(",")[0] for word in sys.argv[1:] if word.partition("=")[0] in groups]
-    with hydra.initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
-        try:
-            config = hydra.compose("config", overrides=chosen)
-        except HydraException:  # more than one mistake
-            config = hydra.compose("config")
-    return [*groups, *flat(OmegaConf.to_container(config))]
-
-
-def flat(tree: Any, prefix: str = "") -> Iterator[str]:
-    """Give the dotted keys of nested dictionaries."""
-    for key, value in tree.items():
-        if not key.startswith("_"):
-            yield prefix + key
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from hydra.utils import instantiate
+from run import build_method
 
 from tests.reference.loader import FOLDER
 
@@ -26,7 +27,7 @@ def recipe(compose, request):
     facts = (*facts, "data.audio_dim=0", f"data.max_length={released['max_seq_len']}")
     config = compose(f"experiment={experiment}", "protocol=published", *facts)
     with torch.device("meta"):
-        return released, config, instantiate(config.method, _convert_="all")
+        return released, config, build_method(config)
 
 
 def test_sizes(recipe):

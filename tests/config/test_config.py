@@ -1,19 +1,21 @@
 """Every yaml composes and instantiates; every experiment trains; the published numbers are those of the papers."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from hydra.utils import instantiate
+from hydra.errors import InstantiationException
+from hydra.utils import get_class, instantiate
 from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import OmegaConf
 from rich.console import Console
-from run import next_steps
+from run import MISTAKES, build_method, next_steps
 
 from avel.checkpoints import ave
-from avel.checkpoints.keras import dense_layout
 from avel.checkpoints.official import convert
+from avel.keras import dense_layout
 from avel.training.checkpointing import WholeFileIO
 from tests.config.conftest import CONF
 from tests.synthetic import TINY
@@ -70,7 +72,7 @@ def test_every_experiment_builds_in_every_size_and_protocol(compose, experiment,
     assert config.description
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     with torch.device("meta"):
-        method = instantiate(config.method, _convert_="all")
+        method = build_method(config)
     sets = plain["data"].get("sets", {"": plain["data"]})
     assert {data["num_classes"] for data in sets.values()} == {3}
     assert method.num_classes == 3 * len(sets)
@@ -92,7 +94,7 @@ def test_every_experiment_trains_all_its_weights_and_validates(compose, data_dir
     )
     data = instantiate(config.data, _convert_="all")
     config.data.audio_dim = data.facts().audio_dim
-    method = instantiate(config.method, _convert_="all")
+    method = build_method(config)
     before = {name: weights.clone() for name, weights in method.named_parameters()}
 
     trainer = instantiate(config.trainer, max_epochs=1, limit_val_batches=1, **QUIET)
@@ -106,6 +108,19 @@ def test_every_experiment_trains_all_its_weights_and_validates(compose, data_dir
     assert [name for name in unchanged if not name.startswith(excused)] == []
 
 
+@pytest.mark.parametrize("method", DENSE)
+def test_narrow_methods_learn_own_videos_longer_and_wider_than_synthetic_ones(compose, method):
+    own, synthetic = (
+        compose(f"experiment={method}_{data}", "size=narrow", *FACTS, "data.max_length=64")
+        for data in ("custom", "unav100")
+    )
+    assert own.trainer.max_epochs > synthetic.trainer.max_epochs
+    assert own.method.pyramid.dim > synthetic.method.pyramid.dim
+    assert own.method.pyramid.residual_scale == synthetic.method.pyramid.residual_scale == 0.1
+    chosen = compose(f"experiment={method}_custom", "size=narrow", "trainer.max_epochs=3", "method.pyramid.dim=16")
+    assert (chosen.trainer.max_epochs, chosen.method.pyramid.dim) == (3, 16)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_has_a_narrow_size_that_is_narrower(compose, method):
     experiment = experiment_of(method)
@@ -113,7 +128,7 @@ def test_every_method_has_a_narrow_size_that_is_narrower(compose, method):
     def parameters(size):
         config = compose(f"experiment={experiment}", f"size={size}", *facts(experiment), *no_prompts(experiment))
         with torch.device("meta"):
-            return sum(p.numel() for p in instantiate(config.method, _convert_="all").parameters())
+            return sum(p.numel() for p in build_method(config).parameters())
 
     assert parameters("narrow") < parameters("published") / 3
 
@@ -150,8 +165,42 @@ def test_tensorboard_writes_into_the_run_folder(compose):
     assert Path(instantiate(config.logger.tensorboard).log_dir).parent == Path(config.paths.run_dir)
 
 
-def test_wandb_needs_no_account(compose):
-    assert compose("experiment=ccnet_unav100", "logger=wandb").logger.wandb.offline is True
+def test_wandb_groups_and_names_runs(compose):
+    pytest.importorskip("wandb", reason="the optional package wandb is not installed")
+    config = compose("experiment=ccnet_unav100", "logger=wandb", "seed=3")
+    assert config.logger.wandb.group == "ccnet_unav100"
+    assert list(config.logger.wandb.tags) == ["ccnet", "unav100", "clean"]
+    assert "seed=3" in config.logger.wandb.overrides
+    assert instantiate(config.logger.wandb).save_dir == config.paths.run_dir
+
+
+def test_a_missing_optional_package_is_named(compose, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    monkeypatch.delitem(sys.modules, "avel.training.weights_and_biases", raising=False)
+    monkeypatch.delattr("avel.training.weights_and_biases", raising=False)
+    with pytest.raises(InstantiationException) as raised:
+        instantiate(compose("experiment=ccnet_unav100", "logger=wandb").logger.wandb)
+    assert "pip install -e '.[wandb" in MISTAKES.explain(raised.value)
+
+
+def drawn(parameter):
+    """A value that W&B might draw for a parameter of a sweep."""
+    return parameter["value"] if "value" in parameter else parameter.get("values", [parameter.get("min")])[0]
+
+
+def test_a_sweep_of_wandb_gives_commands_that_compose(compose):
+    utils = pytest.importorskip("wandb.sdk.launch.sweeps.utils", reason="the optional package wandb is not installed")
+    sweep = utils.load_sweep_config(str(CONF / "sweep" / "wandb.yaml"))
+    values = {name: drawn(parameter) for name, parameter in sweep["parameters"].items()}
+    arguments = utils.create_sweep_command_args({"args": {name: {"value": value} for name, value in values.items()}})
+    assert utils.create_sweep_command(sweep["command"])[-2:] == ["${program}", "${args_no_hyphens}"]
+    assert (CONF.parent / sweep["program"]).is_file()
+    config = compose(*arguments["args_no_hyphens"])
+    assert "wandb" in config.logger
+    keys = [name for name in values if not (CONF / name).is_dir()]
+    assert {key: OmegaConf.select(config, key) for key in keys} == {key: values[key] for key in keys}
+    monitor = get_class(config.method._target_).monitor
+    assert sweep["metric"] == {"name": f"val/{monitor}", "goal": "maximize"}  # not of the test split
 
 
 def test_the_published_protocol_differs_in_every_key_for_some_method(compose):
@@ -214,7 +263,7 @@ def test_the_published_size_has_the_shapes_of_the_released_weights(compose, meth
     positions = 1 if method == "avdln" else 49
     config = compose(f"experiment={experiment_of(method)}", "protocol=published", *sizes, f"data.positions={positions}")
     with torch.device("meta"):
-        ours = instantiate(config.method, _convert_="all").state_dict()
+        ours = build_method(config).state_dict()
         released = {name: torch.empty(shape) for name, shape in document["parameters"]}
     released = dense_layout(released) if method == "avdln" else released
     assert convert(released, table, ours, ignorable=unused).keys() >= {

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from hydra.utils import instantiate
+from run import build_method
 
 from tests.config.conftest import CONF
 
@@ -20,7 +20,7 @@ def recipe(compose):
     """The composed configuration and the method."""
     config = compose("experiment=uniav_unav100", "size=published", "protocol=published", *FACTS)
     with torch.device("meta"):
-        return config, instantiate(config.method, _convert_="all")
+        return config, build_method(config)
 
 
 def test_what_the_tasks_share_and_one_task_have_the_published_size(recipe):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hydra.errors import MissingConfigException
 from hydra.utils import instantiate
-from run import explain
+from run import MISTAKES, build_method
 
 from tests.config.conftest import CONF
 from tests.synthetic import write_tiny, write_tiny_dense
@@ -40,7 +40,7 @@ def recipe(compose):
     """The composed configuration and the method, of the published size and protocol."""
     config = compose("experiment=uniav_multitask", "protocol=published", *facts(*LETTERS))
     with torch.device("meta"):
-        return config, instantiate(config.method, _convert_="all")
+        return config, build_method(config)
 
 
 def test_the_published_size_is_that_of_the_released_weights(recipe):
@@ -101,7 +101,7 @@ def test_every_task_trains_its_weights_and_is_validated(compose, tmp_path):
         *(f"data.sets.{name}.max_length=128" for name in LETTERS),
     )
     data = instantiate(config.data, _convert_="all")
-    method = instantiate(config.method, _convert_="all")
+    method = build_method(config)
     before = {name: weights.clone() for name, weights in method.named_parameters()}
 
     stop_and_go = instantiate(config.callbacks.stop_and_go)
@@ -119,7 +119,7 @@ def test_every_task_trains_its_weights_and_is_validated(compose, tmp_path):
 def test_tasks_can_be_left_out(compose):
     config = compose("experiment=uniav_multitask", "tasks=[desed,unav100]", *facts("desed", "unav100"))
     with torch.device("meta"):
-        method = instantiate(config.method, _convert_="all")
+        method = build_method(config)
     assert list(method.tasks) == list(config.data.sets) == ["desed", "unav100"]
 
 
@@ -132,7 +132,7 @@ def test_every_task_can_be_alone(compose, task):
 def test_an_unknown_task_is_answered_with_the_known_ones(compose):
     with pytest.raises(MissingConfigException) as caught:
         compose("experiment=uniav_multitask", "tasks=[unav]")
-    message = explain(caught.value)
+    message = MISTAKES.explain(caught.value)
     assert message.startswith("tasks=unav: unknown. Did you mean unav100?")
     assert all(name in message for name in LETTERS)
 
@@ -162,6 +162,6 @@ def test_a_new_task_is_one_yaml(compose, tmp_path):
         *("data.sets.ours.num_classes=7", "data.sets.ours.max_length=128", "method.tasks.ours.prompts=null"),
     )
     with torch.device("meta"):
-        method = instantiate(config.method, _convert_="all")
+        method = build_method(config)
     assert (method.tasks["ours"].num_classes, method.tasks["ours"].max_length) == (7, 128)
     assert config.data.sets.ours.root.endswith("/ours")

@@ -87,6 +87,20 @@ def dense_average_precision(
     )
 
 
+def true_positives(
+    predictions: Predictions, events: Events, *, num_classes: int, tiou_thresholds: Tensor
+) -> tuple[Tensor, list[Tensor]]:
+    """Match predictions with the events that count (`clean_events`), by the default rules.
+
+    Returns:
+        The rows of the predictions by class and descending score, and for each threshold the places in that order of
+        those that get an event, ascending.
+    """
+    order = lexsort(predictions.labels, -predictions.scores)
+    pairs = _pair(predictions, order, events, num_classes, DEFAULT_RULES)
+    return order, _match(pairs, tiou_thresholds, len(events.labels))
+
+
 def _pair(predictions: Predictions, order: Tensor, events: Events, num_classes: int, rules: EvaluationRules) -> _Pairs:
     """Put each prediction beside the events of its video and class; `order` ranks the predictions."""
     rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))

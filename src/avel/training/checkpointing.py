@@ -16,6 +16,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from avel.errors import UserError
 from avel.files import whole_file
+from avel.training.signals import EndSignals
 
 KEYS = {"state_dict", "loops", "epoch", "pytorch-lightning_version"}
 """What the checkpoint of a run holds at least."""
@@ -61,6 +62,13 @@ def best_checkpoint(folder: Path) -> str | None:
     return next((str(path) for path in paths if path.is_file()), None)
 
 
+def best_score(trainer: Trainer) -> float | None:
+    """Highest validation score of a training, None where no checkpoint was chosen by one."""
+    chosen = [callback for callback in trainer.checkpoint_callbacks if isinstance(callback, BestCheckpoint)]
+    scores = [best.best_model_score for best in chosen if str(best.monitor).startswith("val/")]
+    return float(scores[0]) if scores and scores[0] is not None else None
+
+
 class WholeFileIO(TorchCheckpointIO):
     """Writes checkpoints that appear whole or not at all.
 
@@ -77,34 +85,74 @@ class WholeFileIO(TorchCheckpointIO):
 class LastCheckpoint(Checkpoint):
     """Keeps `last.ckpt`, what a stopped run resumes from: written at the end of every epoch, and more often if asked.
 
-    (Lightning's own callback does either the one or the other.)
+    (Lightning's own callback does either the one or the other.) Where the machine asks the run to end, it is written
+    after the current step, or where that is the last of an epoch, after the validation; `RunEnded` follows. Several
+    ranks have to end after the same step, and to ask all of them makes every GPU wait: they do so now and then.
 
     Args:
         dirpath: folder of the checkpoint.
         every_n_train_steps: optimizer steps between two more savings, counted from the start of the run.
+        agree_every_n_steps: optimizer steps after which several ranks ask each other whether one of them is to end; so
+            long the machine has to wait for the end at most. One rank alone knows at every step.
     """
 
-    def __init__(self, dirpath: str | Path, every_n_train_steps: int | None = None) -> None:
+    def __init__(
+        self, dirpath: str | Path, every_n_train_steps: int | None = None, agree_every_n_steps: int = 10
+    ) -> None:
         if every_n_train_steps is not None and every_n_train_steps < 1:
             raise UserError(f"every_n_train_steps={every_n_train_steps}: take a number from 1, or null for epochs only")
+        if agree_every_n_steps < 1:
+            raise UserError(f"agree_every_n_steps={agree_every_n_steps}: take a number from 1")
         self.path = Path(dirpath).resolve() / "last.ckpt"
         self.every_n_train_steps = every_n_train_steps
+        self.agree_every_n_steps = agree_every_n_steps
         self._saved_step = 0
+        self._signals = EndSignals()
+        self._ending = False
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """See who has the signals before Lightning does (called by the trainer)."""
+        self._signals.remember()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen to the machine (called by the trainer)."""
+        self._signals.take(at_once=False)
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen to the machine: the test begins anew the next time (called by the trainer)."""
+        self._signals.take(at_once=True)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save every so many steps (called by the trainer)."""
-        step = trainer.global_step
-        if not self.every_n_train_steps or trainer.is_last_batch:
+        """Save every so many steps, or because the run is to end (called by the trainer)."""
+        if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches:
             return  # a run that resumes behind the last batch would not make up for the validation
-        # the step stays the same where gradients of several batches are accumulated
-        if step % self.every_n_train_steps == 0 and step != self._saved_step:
+        step, every = trainer.global_step, self.every_n_train_steps
+        asked = (trainer.world_size == 1 or step % self.agree_every_n_steps == 0) and self._asked(trainer)
+        if asked or (every and step % every == 0 and step != self._saved_step):
             self._save(trainer)
+        self._ending = asked
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """End, now that the loggers have the step before, too (called by the trainer)."""
+        if self._ending:
+            raise self._signals.end()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End before the test (called by the trainer)."""
+        if self._ending:
+            raise self._signals.end()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save, with what validation has found out (called by the trainer)."""
         self._save(trainer)
+        self._ending = self._asked(trainer)
+
+    def _asked(self, trainer: Trainer) -> bool:
+        """Whether any rank was asked to end, which all ranks have to ask at the same time."""
+        asked = self._signals.received is not None
+        return trainer.strategy.reduce_boolean_decision(asked, all=False) if trainer.world_size > 1 else asked
 
     def _save(self, trainer: Trainer) -> None:
         self._saved_step = trainer.global_step

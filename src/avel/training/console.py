@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import sys
 import time
 import warnings
@@ -22,6 +23,8 @@ from rich.console import Console, RenderableType
 from rich.logging import RichHandler
 from rich.markup import escape
 from torch import Tensor
+
+from avel.training.signals import RunEnded, requeue
 
 WIDTH = 110
 """Columns of console.log, and of the console where it is not a terminal."""
@@ -51,6 +54,8 @@ NOT_FOR_USERS = (
 TASK_LOSS = re.compile(r"train/[^/]+/loss")
 """What the loss of a task with a name is logged as."""
 
+NO_CHECKPOINT = "there is no checkpoint yet"
+
 log = logging.getLogger(__name__)
 
 
@@ -74,6 +79,7 @@ class Terminal:
             logger = logging.getLogger(name)
             logger.handlers, logger.propagate = [], True  # it brings its own, which writes past the bars
             logger.setLevel(logging.WARNING)
+        logging.getLogger("hydra").setLevel(logging.WARNING)  # it announces the next trial in the log of this one
         logging.captureWarnings(True)
         # a user is helped by what is wrong, not by the line of source that says so
         warnings.formatwarning = lambda message, *_, **__: str(message)
@@ -138,15 +144,42 @@ def newest(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 @contextmanager
-def stoppable(trainer: Trainer, folder: Path) -> Iterator[None]:
-    """Say how to go on where Ctrl-C stopped a training."""
+def stoppable(trainer: Trainer, folder: Path, resume: str | None = None) -> Iterator[None]:
+    """Say how to go on where Ctrl-C, or the machine, stopped a run; Slurm queues it again when its time is up.
+
+    Args:
+        trainer: what runs.
+        folder: the run folder.
+        resume: "auto" where the same command goes on in this folder, "restart" where it would begin anew in it.
+    """
+    last = folder / "checkpoints" / "last.ckpt"
+    how = {
+        "auto": "the same command goes on",
+        "restart": "go on with the same command and resume=auto",
+    }.get(resume or "", f"go on with the same command and ckpt_path={os.path.relpath(last)}")
     try:
         yield
+    except RunEnded as ended:
+        _say(f"{ended.signum.name}: {how if last.is_file() else NO_CHECKPOINT}")
+        _queue_again(ended, named=resume is not None)
+        raise
     except SystemExit:  # Lightning's answer to Ctrl-C
-        last = folder / "checkpoints" / "last.ckpt"
         if not trainer.interrupted:
             raise
-        how = f"go on with the same command and ckpt_path={os.path.relpath(last)}"
-        how = how if last.is_file() else "there is no checkpoint yet"
-        Console(soft_wrap=True, highlight=False).print(escape(f"Stopped: {how}"))
+        _say(f"Stopped: {how if last.is_file() else NO_CHECKPOINT}")
         sys.exit(130)
+
+
+@rank_zero_only
+def _say(text: str) -> None:
+    Console(soft_wrap=True, highlight=False).print(escape(text))
+
+
+@rank_zero_only
+def _queue_again(ended: RunEnded, *, named: bool) -> None:
+    ended.hand_on()
+    if ended.signum == signal.SIGUSR1 and "SLURM_JOB_ID" in os.environ:
+        if not named:
+            _say("Slurm does not queue the job again: it would begin anew; give the command resume=auto")
+        elif requeue():
+            _say("Slurm has queued the job again")

@@ -69,6 +69,17 @@ def mean_defined(scores: Collection[Scores], name: str) -> float:
     return fmean(defined) if defined else float("nan")
 
 
+def score_of(document: Mapping[str, Any]) -> float | None:
+    """Return what a sweep maximizes: of a training the score that chose its weights, else what the stage is about.
+
+    None where a training was not validated, or chose its weights by the test split: it must not choose trials, too.
+    """
+    if document["stage"] == "fit":
+        return None if document["selection_split"] == "test" else document["selection_score"]
+    prefix = "val" if document["stage"] == "validate" else "test"
+    return document["metrics"].get(f"{prefix}/{document['monitor']}")
+
+
 def describe_data(data: JudgedData, options: Mapping[str, Any], split: str, evaluated: int) -> dict[str, Any]:
     """Say which data set results are about, and on how many of its videos.
 

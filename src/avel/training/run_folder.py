@@ -34,13 +34,19 @@ def footprint(method: LightningModule, started: float) -> dict[str, Any]:
         started: `time.monotonic()` at the start.
 
     Returns:
-        `parameters`, `seconds`, `peak_memory_mib`, `versions` and `git_commit` (see `git_commit`).
+        `parameters`, `seconds`, `peak_memory_mib`, and what `code` says.
     """
-    packages = ("avel", "torch", "lightning", "torchmetrics", "hydra-core", "numpy")
     return {
         "parameters": sum(parameter.numel() for parameter in method.parameters()),
         "seconds": round(time.monotonic() - started, 1),
         "peak_memory_mib": peak_memory_mib(),
+    } | code()
+
+
+def code() -> dict[str, Any]:
+    """Which code runs: `versions` of the packages and `git_commit` (see there)."""
+    packages = ("avel", "torch", "lightning", "torchmetrics", "hydra-core", "numpy")
+    return {
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
         "git_commit": git_commit(),
     }
@@ -74,8 +80,7 @@ def write_predictions(folder: Path, split: str, tables: Mapping[str, EventTable]
             `predictions/<split>.json`.
     """
     for task, table in tables.items():
-        with whole_file(folder / "predictions" / task / f"{split}.json") as path:
-            table.write_json(path)
+        table.write_json(folder / "predictions" / task / f"{split}.json")
 
 
 class MetricsFile(Logger):

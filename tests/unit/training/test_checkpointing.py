@@ -130,9 +130,10 @@ def test_last_checkpoint_is_written_once_per_step_with_accumulated_gradients(tmp
     assert steps.saved == [1, 2]
 
 
-def test_last_checkpoint_asks_for_a_number_of_steps(tmp_path):
-    with pytest.raises(UserError, match="every_n_train_steps=0"):
-        LastCheckpoint(tmp_path, 0)
+@pytest.mark.parametrize("name", ["every_n_train_steps", "agree_every_n_steps"])
+def test_last_checkpoint_asks_for_a_number_of_steps(tmp_path, name):
+    with pytest.raises(UserError, match=f"^{name}=0"):
+        LastCheckpoint(tmp_path, **{name: 0})
 
 
 def test_a_save_that_fails_midway_leaves_the_old_checkpoint(tmp_path):

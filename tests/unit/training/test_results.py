@@ -1,7 +1,15 @@
 import logging
 from types import SimpleNamespace
 
-from avel.training.results import describe_data, flat, flat_baselines, mean_defined, score_name, warn_of_subset
+from avel.training.results import (
+    describe_data,
+    flat,
+    flat_baselines,
+    mean_defined,
+    score_name,
+    score_of,
+    warn_of_subset,
+)
 
 NAN = float("nan")
 
@@ -53,3 +61,11 @@ def test_results_say_on_which_data_and_how_many_videos(caplog):
         "Only 3 of the 5 videos of b's test split: not comparable with results on all",
         "Only 3 of the 5 videos of the test split: not comparable with results on all",
     ]
+
+
+def test_a_sweep_maximizes_what_chose_the_weights_but_never_the_test():
+    fit = {"stage": "fit", "selection_split": "validation", "selection_score": 0.25, "metrics": {"test/map": 0.5}}
+    assert score_of(fit) == 0.25
+    assert score_of(fit | {"selection_split": "test"}) is None
+    assert score_of({"stage": "test", "monitor": "map", "metrics": {"test/map": 0.5}}) == 0.5
+    assert score_of({"stage": "predict", "monitor": "map", "metrics": {}}) is None
