@@ -22,14 +22,27 @@ $(STAMP): pyproject.toml constraints.txt
 # One thread: the sizes are small, and more threads stall beside other busy processes.
 demo test test-all: export OMP_NUM_THREADS = 1
 
-demo: $(STAMP) ## make synthetic data, train a narrow CCNet on them, test it, predict (a few minutes)
+DEMO := data/demo
+CLIPS := --classes 4 --difficulty 0.2
+
+demo: $(STAMP) ## train a narrow CCNet on synthetic features, then a narrow UnAV on videos, and find events (5 minutes)
 	$(BIN)/python scripts/make_synthetic.py unav100 --out data/synthetic --videos 300 --classes 10 --difficulty 0.3
 	$(BIN)/python run.py experiment=ccnet_unav100 size=narrow paths.data_dir=data/synthetic trainer.max_epochs=15 untrained=true
 	run="$$(ls -td logs/ccnet_unav100/*/ | head -1)" && \
 	$(BIN)/python run.py experiment=ccnet_unav100 size=narrow paths.data_dir=data/synthetic stage=predict \
 		data.predict_split=validation ckpt_path="$${run}checkpoints/best.ckpt" && \
 	$(BIN)/python scripts/draw_timeline.py "$$run" --out data/synthetic/timeline.svg
-	@echo "Look at data/synthetic/timeline.svg, then go on in README.md: source $(BIN)/activate; python run.py"
+	$(BIN)/python scripts/make_clips.py $(DEMO)/clips --videos 80 $(CLIPS)
+	$(BIN)/python scripts/extract_features.py $(DEMO)/clips/videos $(DEMO)/features trainer.devices=2
+	$(BIN)/python run.py experiment=unav_custom size=narrow data.annotations=$(DEMO)/clips/annotations.json \
+		data.feature_dir=$(DEMO)/features data.loader.batch_size=4 trainer.max_epochs=30
+	$(BIN)/python scripts/make_clips.py $(DEMO)/new --videos 7 $(CLIPS) --seed 1
+	run="$$(ls -td logs/unav_custom/*/ | head -1)" && \
+	$(BIN)/python scripts/localize.py $(DEMO)/new/videos --checkpoint "$${run}checkpoints/best.ckpt" \
+		--out $(DEMO)/events --force
+	@echo "Look at data/synthetic/timeline.svg, and at $(DEMO)/events/index.html in a browser: events in seven videos that"
+	@echo "were not trained on ($(DEMO)/new/annotations.json has what happens in them)."
+	@echo "Then go on in README.md: source $(BIN)/activate; python run.py"
 
 test: $(STAMP) ## run the fast tests (minutes)
 	$(BIN)/python -m pytest -m 'not slow' -n 2
@@ -47,9 +60,10 @@ format: $(STAMP) ## put the style right
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMP) ## measure the speed of the metric and of the methods
+bench: $(STAMP) ## measure the speed of the metric, of the methods and of reading features
 	$(BIN)/python scripts/benchmark.py
+	$(BIN)/python scripts/benchmark_features.py
 
-clean: ## remove the environment, caches and synthetic data; logs stay
-	rm -rf $(VENV) data/synthetic build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove the environment, caches, synthetic data and what the demo made of them; logs stay
+	rm -rf $(VENV) data/synthetic $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

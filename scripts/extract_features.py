@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hydra
-from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
+from rich.progress import track
 
-from avel.errors import UserError
+from avel_run.mistakes import Mistakes
 
 if TYPE_CHECKING:  # torch takes seconds to import: --help does without
     from avel.extraction.job import Summary
@@ -32,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument("src", type=Path, metavar="SRC", help="folder of videos, with the folders in it; or one video")
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for features and manifest.json")
-    options = f"encoder=NAME ({encoders}), encoder.visual.hop=0.5, overwrite=true and all else that --cfg shows"
+    options = f"encoder=NAME ({encoders}), encoder/audio=clap, encoder.visual.hop=0.5 and all else that --cfg shows"
     parser.add_argument("overrides", type=override, nargs="*", metavar="key=value", help=options)
     parser.add_argument("--cfg", action="store_true", help="show all keys and their values, and do nothing")
     return parser
@@ -47,33 +46,41 @@ def override(text: str) -> str:
 
 def extract(src: Path, out: Path, cfg: DictConfig) -> Summary | None:
     """Extract all files; rank 0 returns what came of it."""
+    from avel.data.pack_folder import check_packing
     from avel.extraction.job import extract_folder
     from avel.extraction.pair import EncoderPair
 
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     encoders = EncoderPair(**instantiate(cfg.encoder, _convert_="all"))
+    shapes = (encoders.visual.shape, encoders.audio.shape)
+    packed = check_packing(out, packed=cfg.packed, dtype=cfg.dtype, shapes=shapes)
     trainer = instantiate(cfg.trainer, _convert_="all")
-    return extract_folder(src, out, encoders, trainer, overwrite=cfg.overwrite, chunk=cfg.chunk)
+    return extract_folder(src, out, encoders, trainer, overwrite=cfg.overwrite, chunk=cfg.chunk, packed=packed)
+
+
+def tell(summary: Summary, out: Path, cfg: DictConfig) -> None:
+    """Say what came of it, and pack the features if asked."""
+    from avel.data.pack_folder import pack_extracted
+
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(*summary.lines(), sep="\n")
+    if cfg.packed and (packing := pack_extracted(out, dtype=cfg.dtype, track=track)):
+        console.print(*packing.lines(), sep="\n")
 
 
 def main() -> None:
     """Extract features."""
-    parser = build_parser()
-    args = parser.parse_args()
-    try:
+    args = build_parser().parse_args()
+    with Mistakes(CONF, top="extract", show_keys="--cfg").told():
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             cfg = hydra.compose("extract", overrides=args.overrides)
         if args.cfg:
             print(OmegaConf.to_yaml(cfg, resolve=True))
             return
-        summary = extract(args.src, args.out, cfg)
-    except (UserError, HydraException, OmegaConfBaseException, OSError) as error:
-        cause = error.__cause__ if isinstance(error.__cause__, UserError) else error
-        parser.exit(2, str(cause).partition("\nConfig search path")[0] + "\n")
-    if summary:
-        Console(soft_wrap=True, highlight=False, markup=False).print(*summary.lines(), sep="\n")
-        sys.exit(1 if summary.failed else 0)
+        if summary := extract(args.src, args.out, cfg):
+            tell(summary, args.out, cfg)
+    sys.exit(1 if summary and summary.failed else 0)
 
 
 if __name__ == "__main__":

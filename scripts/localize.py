@@ -26,9 +26,25 @@ def build_parser() -> argparse.ArgumentParser:
         help="score of events in labels and subtitles, and that pages begin with (default: half of a video's best)",
     )
     add("--task", help="of a checkpoint of several tasks")
+    add(
+        "--weights",
+        type=whereabouts,
+        action="append",
+        default=[],
+        metavar="MODALITY=PATH",
+        help="visual=PATH or audio=PATH: where the weights of that encoder lie, if not where they lay in training",
+    )
     add("--device", default="cpu", help="of the networks, e.g. cuda (default: %(default)s)")
     add("--force", action="store_true", help="replace the results in DIR")
     return parser
+
+
+def whereabouts(text: str) -> tuple[str, str]:
+    """Read what stands behind `--weights`."""
+    modality, _, path = text.partition("=")
+    if modality not in ("visual", "audio") or not path:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither visual=PATH nor audio=PATH")
+    return modality, path
 
 
 def main() -> None:
@@ -39,7 +55,7 @@ def main() -> None:
     from avel.tasks.localization_job import localize_files
 
     try:
-        localizer = VideoLocalizer(args.checkpoint, task=args.task, device=args.device)
+        localizer = VideoLocalizer(args.checkpoint, task=args.task, device=args.device, weights=dict(args.weights))
         outcome = localize_files(args.videos, localizer, args.out, threshold=args.threshold, force=args.force)
     except (UserError, OSError) as error:
         parser.exit(2, f"{error}\n")

@@ -25,16 +25,17 @@ def write_clips(folder, count):
     return events
 
 
-def pictures(start, end, label):
-    for index in range(SECONDS * FPS):
+def pictures(start, end, label, fps=FPS, seconds=SECONDS):
+    for index in range(int(seconds * fps)):
         picture = np.full((48, 64, 3), 120, np.uint8)
-        if start <= (index + 0.5) / FPS < end:
-            left = 4 + index % 30
+        time = (index + 0.5) / float(fps)
+        if start <= time < end:
+            left = 4 + int(time * FPS) % 30
             picture[12:36, left : left + 24] = CLASSES[label][0]
         yield picture
 
 
-def sound(start, end, label, random):
-    time = np.arange(SECONDS * RATE) / RATE
+def sound(start, end, label, random, seconds=SECONDS):
+    time = np.arange(seconds * RATE) / RATE
     tone = np.sin(2 * np.pi * CLASSES[label][1] * time) * ((start <= time) & (time < end))
     return (0.3 * tone + 0.01 * random.normal(size=len(time)))[None].astype(np.float32)

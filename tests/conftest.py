@@ -1,10 +1,18 @@
+import os
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 import torch
 from hypothesis import settings
 
 from tests.forked import ForkServer
+
+# W&B keeps runs on disk, whoever is logged in here, watches no machine and reports to nobody.
+os.environ |= {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "WANDB_CONSOLE": "off"}
+os.environ |= {"WANDB__DISABLE_STATS": "true", "WANDB__DISABLE_MACHINE_INFO": "true"}
+os.environ |= {"WANDB_CACHE_DIR": str(Path(gettempdir()) / "avel-tests")}
 
 # Two test processes share two cores; and no test may depend on how busy the machine is.
 torch.set_num_threads(1)

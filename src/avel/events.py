@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from avel.files import whole_file
+
 CSV_COLUMNS = ("video", "start", "end", "label", "score")
 
 
@@ -86,8 +88,9 @@ class EventTable:
         return cls(events, list(document["results"]))
 
     def write_json(self, path: Path) -> None:
-        """Write the ActivityNet submission layout to `path`."""
-        path.write_text(json.dumps(self.to_activitynet()), encoding="utf-8")
+        """Write the ActivityNet submission layout to `path`; the file appears whole or not at all."""
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(self.to_activitynet()), encoding="utf-8")
 
     @classmethod
     def read_json(cls, path: Path) -> EventTable:
@@ -95,8 +98,8 @@ class EventTable:
         return cls.from_activitynet(json.loads(path.read_text(encoding="utf-8")))
 
     def write_csv(self, path: Path) -> None:
-        """Write one row per event (columns: video, start, end, label, score)."""
-        with path.open("w", encoding="utf-8", newline="") as file:
+        """Write one row per event (columns: video, start, end, label, score); the file appears whole or not at all."""
+        with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(CSV_COLUMNS)
             writer.writerows(

@@ -36,6 +36,14 @@ def test_from_the_check_to_the_result(check, run_py, tmp_path):
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["videos"] == {"evaluated": 4, "annotated": 4}
 
+    table = folder / "annotations.csv"
+    first = min(line.rpartition(",")[2] for line in table.read_text().splitlines()[1:])
+    table.write_text(table.read_text().replace(f",{first}\n", ",zebra braying\n"))
+    checkpoint = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    done = run_py(*overrides, *TINY, "stage=test", f"ckpt_path={checkpoint}", f"hydra.run.dir={tmp_path / 'other'}")
+    assert done.returncode == 2
+    assert f"class 0 is {first} in the checkpoint, " in done.stderr
+
 
 def test_the_check_says_what_would_fail(check, tmp_path):
     folder = write_tiny_custom(tmp_path)

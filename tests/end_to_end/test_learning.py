@@ -71,6 +71,14 @@ def test_dense_methods_learn(train, learnable, experiment):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("experiment", ["ccnet_unav100", "actionformer_unav100"])
+def test_half_precision_learns_as_much(train, learnable, experiment):
+    options = (f"experiment={experiment}", *SMALL, f"paths.data_dir={learnable}", "trainer.max_epochs=10")
+    scores = [train(name, *options, f"trainer.precision={name}") for name in ("32-true", "bf16-mixed")]
+    assert scores[1]["test/map"] == pytest.approx(scores[0]["test/map"], abs=0.05)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", CUSTOM)
 def test_own_data_are_learned(train, learnable, experiment):
     root = learnable / "unav100"

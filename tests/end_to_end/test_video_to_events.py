@@ -3,7 +3,6 @@
 import json
 import runpy
 import shutil
-import subprocess
 import sys
 
 import numpy as np
@@ -76,25 +75,21 @@ def test_in_python(filmed, tmp_path):
     assert len(labels) == len(table) > 0
 
 
-def python(*arguments):
-    return subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
-
-
 @pytest.fixture(scope="module")
-def extracted(filmed):
+def extracted(python, filmed):
     """What two processes extract."""
     out = filmed / "features"
-    done = python("scripts/extract_features.py", filmed / "videos", out, "encoder=spectral", "trainer.devices=2")
+    done = python.run("scripts/extract_features.py", filmed / "videos", out, "encoder=spectral", "trainer.devices=2")
     assert done.returncode == 0, done.stderr
     return out, done
 
 
 @pytest.mark.slow
-def test_processes_share_the_files(filmed, extracted, tmp_path):
+def test_processes_share_the_files(python, filmed, extracted, tmp_path):
     out, done = extracted
     assert done.stdout.splitlines()[-1] == "Extracted features of 12 files"
     assert "Traceback" not in done.stderr
-    alone = python("scripts/extract_features.py", filmed / "videos", tmp_path)
+    alone = python.run("scripts/extract_features.py", filmed / "videos", tmp_path)
     assert alone.returncode == 0, alone.stderr
     one, other = (json.loads((folder / "manifest.json").read_text()) for folder in (out, tmp_path))
     assert one == other
@@ -103,31 +98,31 @@ def test_processes_share_the_files(filmed, extracted, tmp_path):
 
 
 @pytest.mark.slow
-def test_from_the_command_line(filmed, extracted, tmp_path):
+def test_from_the_command_line(python, filmed, extracted, tmp_path):
     features, run = extracted[0], tmp_path / "run"
     own = ("experiment=unav_custom", "size=narrow", f"data.annotations={filmed / 'annotations.csv'}")
     short = ("trainer.max_epochs=1", "data.loader.batch_size=4")
-    done = python("run.py", *own, f"data.feature_dir={features}", *short, f"hydra.run.dir={run}")
+    done = python.run("run.py", *own, f"data.feature_dir={features}", *short, f"hydra.run.dir={run}")
     assert done.returncode == 0, done.stderr
     checkpoint = run / "checkpoints" / "best.ckpt"
 
     videos, out = tmp_path / "videos", tmp_path / "out"
     shutil.copytree(filmed / "new", videos)
     (videos / "text.mp4").write_text("no video")
-    done = python("scripts/localize.py", videos, "--checkpoint", checkpoint, "--out", out)
+    done = python.run("scripts/localize.py", videos, "--checkpoint", checkpoint, "--out", out)
     assert done.returncode == 1
     assert "Failed: " in done.stdout
     assert "text.mp4" in done.stdout
     assert "Traceback" not in done.stderr
     assert EventTable.read_json(out / "events.json").videos == ["clip12"]
     assert (out / "pages" / "clip12.html").is_file()
-    again = python("scripts/localize.py", videos, "--checkpoint", checkpoint, "--out", out)
+    again = python.run("scripts/localize.py", videos, "--checkpoint", checkpoint, "--out", out)
     assert again.returncode == 2
     assert "--force" in again.stderr
 
     other = tmp_path / "features"
-    python("scripts/extract_features.py", filmed / "videos", other, "encoder.visual.hop=0.5")
-    done = python("run.py", *own, f"data.feature_dir={other}", *short, "stage=test", f"ckpt_path={checkpoint}")
+    python.run("scripts/extract_features.py", filmed / "videos", other, "encoder.visual.hop=0.5")
+    done = python.run("run.py", *own, f"data.feature_dir={other}", *short, "stage=test", f"ckpt_path={checkpoint}")
     assert done.returncode == 2
     assert "encoders.visual.settings.hop: 0.25 (checkpoint), 0.5 (data)" in done.stderr
 
@@ -150,10 +145,10 @@ def script(monkeypatch, capsys):
     ("arguments", "expected"),
     [
         (["nowhere", "out"], "nowhere: no such file or folder"),
-        (["nowhere", "out", "encoder=nothing"], "Available options in 'encoder'"),
+        (["nowhere", "out", "encoder=nothing"], "encoder=nothing: unknown. Available: clip_ast, "),
         (["nowhere", "out", "encoder.visual.hop=-1"], "hop=-1"),
         (["nowhere", "out", "encoder.audio.hop=1"], "steps at different times"),
-        (["nowhere", "out", "overwrit=true"], "Could not override 'overwrit'"),
+        (["nowhere", "out", "overwrit=true"], "overwrit: there is no such key. Did you mean overwrite? "),
     ],
 )
 def test_mistakes_in_extracting_are_told(script, arguments, expected):
@@ -172,6 +167,10 @@ def test_broken_files_are_told_at_the_end(script, tmp_path):
 
 
 def test_mistakes_in_localizing_are_told(script, tmp_path):
-    code, said = script("localize.py", "video.mp4", "--checkpoint", tmp_path / "no.ckpt", "--out", tmp_path)
+    options = ("video.mp4", "--checkpoint", tmp_path / "no.ckpt", "--out", tmp_path)
+    code, said = script("localize.py", *options)
     assert code == 2
     assert "no.ckpt cannot be opened as a checkpoint" in said
+    code, said = script("localize.py", *options, "--weights", "picture=folder")
+    assert code == 2
+    assert "'picture=folder' is neither visual=PATH nor audio=PATH" in said

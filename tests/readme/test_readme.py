@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import hydra
@@ -11,11 +12,21 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("data/*.md"), *ROOT.glob("logs/*.md")])
 FENCED = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"^    (?:python|make) .*$", re.MULTILINE)
+OF_OTHERS = {"sweep": {"wandb"}}  # not for run.py, but for the command `wandb`
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
 
+def recipes():
+    """What `make` would type."""
+    shown = subprocess.run(["make", "--dry-run", "demo", "bench"], cwd=ROOT, capture_output=True, text=True, check=True)
+    commands = re.findall(
+        r"^\S*/(python (?:run\.py|scripts/).*?)(?: &&)?$", shown.stdout.replace("\\\n", " "), re.MULTILINE
+    )
+    return [command.replace("${run}", "RUN/").replace("$run", "RUN") for command in commands]
+
+
 def commands(program):
-    found = set()
+    found = {tuple(words) for words in map(shlex.split, recipes()) if words[0] == program}
     for page in PAGES:
         text = page.read_text()
         lines = [line for block in FENCED.findall(text) for line in block.splitlines()] + INDENTED.findall(text)
@@ -61,9 +72,14 @@ def test_links_lead_somewhere(page):
     assert [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()] == []
 
 
+def test_readme_lists_all_encoders():
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \| [^|]+ \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert set(rows) == {path.stem for path in (ROOT / "conf" / "encoder").glob("*.yaml")}
+
+
 def test_readme_lists_all_options():
     readme = (ROOT / "README.md").read_text()
-    for group in ("experiment", "size", "protocol", "tasks", "trainer", "logger"):
+    for group in ("experiment", "size", "protocol", "tasks", "trainer", "logger", "launcher", "sweep"):
         row = re.search(rf"^\| `{group}` \|(.*)$", readme, re.MULTILINE)
-        names = {path.stem for path in (ROOT / "conf" / group).glob("*.yaml")}
+        names = {path.stem for path in (ROOT / "conf" / group).glob("*.yaml")} - OF_OTHERS.get(group, set())
         assert names == set(re.findall(r"`(\w+)`", row[1]))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
@@ -24,6 +27,13 @@ LONGEST = 100 * 3600.0
 """Seconds; a file that claims more has damaged time stamps."""
 MOST_PIXELS = 2**26
 """Of one picture (8K has half as many); a file that claims more is damaged, or would fill the memory."""
+LONG_GAP, LONGEST_GAP = 60.0, 3600.0
+"""Seconds with neither picture nor sound that are told, and those that no camera makes, but damaged time stamps do."""
+SORTED = 32
+"""Pictures; no codec shows one as many packets later as that."""
+
+Span = tuple[float, float, int]
+"""When a packet begins and ends, in seconds, and of which stream it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +61,17 @@ class MediaInfo:
 def probe(path: str | Path) -> MediaInfo:
     """Look through a file's packets, from the first to the last, without decoding them.
 
-    Warns of a file that is shorter than its header claims.
+    Warns of a file that is shorter than its header claims, and of long gaps.
 
     Raises:
         UserError: the file cannot be read, holds neither picture nor sound, or its time stamps are damaged.
     """
     with opened(path) as container:
         video, audio = video_stream(container), audio_stream(container)
-        ends = _ends(container, *(stream for stream in (video, audio) if stream))
+        start = begin(container)
+        ends = _ends(container, start, *(stream for stream in (video, audio) if stream))
         end = max(ends.values(), default=0.0)
-        duration = end - begin(container)
+        duration = end - start
         _check_duration(container, duration, end)
         has_video, has_audio = (stream is not None and stream.index in ends for stream in (video, audio))
         if video is None or not has_video:
@@ -68,14 +79,41 @@ def probe(path: str | Path) -> MediaInfo:
         return MediaInfo(duration, True, has_audio, video.width, video.height, float(video.average_rate or 0))
 
 
-def _ends(container: InputContainer, *streams: VideoStream | AudioStream) -> dict[int, float]:
+def _ends(container: InputContainer, start: float, *streams: VideoStream | AudioStream) -> dict[int, float]:
     """Return the time stamp, in seconds, at which each stream ends, by its index; without those that are empty."""
     ends: dict[int, float] = {}
-    for packet in _packets(container, *streams) if streams else ():
-        if packet.pts is not None and packet.size:
-            end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-            ends[packet.stream_index] = max(ends.get(packet.stream_index, end), end)
+    done, longest = start, (0.0, 0.0)
+    for begun, end, stream in _in_order(_spans(container, *streams) if streams else ()):
+        longest = max(longest, (begun - done, done - start))
+        done = max(done, end)
+        ends[stream] = max(ends.get(stream, end), end)
+    _check_gap(container, *longest)
     return ends
+
+
+def _spans(container: InputContainer, *streams: VideoStream | AudioStream) -> Iterator[Span]:
+    for packet in _packets(container, *streams):
+        if packet.pts is not None and packet.size:
+            begun, end = packet.pts * packet.time_base, (packet.pts + (packet.duration or 0)) * packet.time_base
+            yield float(begun), float(end), packet.stream_index
+
+
+def _in_order(spans: Iterable[Span]) -> Iterator[Span]:
+    """Put the packets of pictures in the order in which they are shown."""
+    waiting: list[Span] = []
+    for span in spans:
+        heappush(waiting, span)
+        if len(waiting) > SORTED:
+            yield heappop(waiting)
+    yield from sorted(waiting)
+
+
+def _check_gap(container: InputContainer, length: float, since: float) -> None:
+    where = f"{_name(container)}: has neither picture nor sound for {length:.0f} s from {since:.1f} s on"
+    if length > LONGEST_GAP:
+        raise UserError(f"{where}, so its time stamps are damaged: write the file anew")
+    if length > LONG_GAP:
+        warnings.warn(f"{where}: if that is not meant, its time stamps are damaged", stacklevel=4)
 
 
 def _check_duration(container: InputContainer, duration: float, end: float) -> None:
@@ -124,7 +162,20 @@ def audio_stream(container: InputContainer) -> AudioStream | None:
 
 def begin(container: InputContainer) -> float:
     """Return the time stamp, in seconds, at which a file begins, be it with sound or with picture."""
-    return (container.start_time or 0) / av.time_base
+    start = (container.start_time or 0) / av.time_base
+    return min(start, _first_of_few_pictures(_name(container))) if start > 0 else start
+
+
+def _first_of_few_pictures(path: str) -> float:
+    """Return the first picture's time stamp if there are few; infinity else.
+
+    FFmpeg takes the beginning of the sound for that of the picture where there are fewer than it sorts at once.
+    """
+    with opened(path) as container:
+        stream = video_stream(container)
+        packets = list(islice(_packets(container, stream), SORTED)) if stream else []
+    stamps = [packet.pts * packet.time_base for packet in packets if packet.pts is not None and not packet.is_discard]
+    return float(min(stamps)) if stamps and len(packets) < SORTED else math.inf
 
 
 @overload

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from avel.events import Event, EventTable
 from avel.exports import write_labels, write_subtitles
-from avel.files import whole_file
 from avel.report.page import Page, default_threshold, write_index, write_page
 
 TABLE, INDEX = "events.json", "index.html"
@@ -56,7 +55,6 @@ def write_video(folder: Path, found: LocalizedVideo, threshold: float | None = N
 def write_tables(folder: Path, videos: Sequence[LocalizedVideo], pages: Sequence[Page]) -> None:
     """Write the files about all videos."""
     table = EventTable([event for found in videos for event in found.events], [found.video for found in videos])
-    for name, write in ((TABLE, table.write_json), ("events.csv", table.write_csv)):
-        with whole_file(folder / name) as temporary:
-            write(temporary)
+    table.write_json(folder / TABLE)
+    table.write_csv(folder / "events.csv")
     write_index(folder / INDEX, pages)

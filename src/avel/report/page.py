@@ -85,8 +85,14 @@ def write_page(
 
 
 def write_index(path: Path, pages: Sequence[Page], *, title: str = "Videos") -> None:
-    """Write a page that lists others, each with a small timeline of what it shows at first."""
-    _render(path, "index.html", title=title, videos=[_listing(path, page) for page in pages])
+    """Write a page that lists others, each with a small timeline of what it shows at first.
+
+    A class has one colour in all of them, if there are colours enough; else those of one timeline differ.
+    """
+    known = _classes([event for page in pages for event in page.events])
+    shared = known if len(known) <= COLOURS else []
+    videos = [_listing(path, page, shared or _classes(page.events)) for page in pages]
+    _render(path, "index.html", title=title, videos=videos)
 
 
 def default_threshold(events: Sequence[Event]) -> float:
@@ -111,20 +117,21 @@ def _classes(events: Sequence[Event]) -> list[str]:
     return sorted(surest, key=lambda label: -surest[label])
 
 
-def _listing(index: Path, page: Page) -> dict[str, Any]:
+def _listing(index: Path, page: Page, coloured: Sequence[str]) -> dict[str, Any]:
     classes = _classes(page.events)
     percent = 100 / page.duration
     return {
         "title": page.title,
         "link": _link(index, page.path),
         "length": clock(page.duration),
-        "classes": classes,
+        "classes": [{"name": label, "colour": coloured.index(label) % COLOURS} for label in classes],
         "lanes": min(max(len(classes), 1), COLOURS),
         "bars": [
             {
                 "left": percent * event.start,
                 "width": percent * (event.end - event.start),
-                "colour": classes.index(event.label),
+                "lane": classes.index(event.label) % COLOURS,
+                "colour": coloured.index(event.label) % COLOURS,
             }
             for event in page.events
         ],

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
+import torch
 from lightning import LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
@@ -13,6 +14,7 @@ from torch.optim import Optimizer
 from avel.batch import Batch, ClipBatch
 from avel.errors import UserError
 from avel.events import EventTable
+from avel.losses.ranks import mean_over_ranks
 from avel.tasks.loading import plain_arguments
 from avel.training.results import flat, mean_defined, score_name
 
@@ -79,6 +81,10 @@ class Localizer(LightningModule, ABC):
     """Name of the score that chooses the checkpoint, e.g. "map": the higher the better."""
     facts: ClassVar[type]
     """What the `facts()` of a data set are that the task can work on: events in long videos, or classes of snippets."""
+    network: ClassVar[str] = "forward"
+    """Name of the function that runs the network, which a training may compile."""
+    static_shapes = False
+    """Whether training batches should all have one shape, as compiled networks want it."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -119,6 +125,11 @@ class Localizer(LightningModule, ABC):
         """
 
     @property
+    def classes_by_order(self) -> bool:
+        """Whether the network knows a class by its number alone: then a checkpoint is for the classes it learned."""
+        return True
+
+    @property
     def tables(self) -> dict[str, EventTable]:
         """Events of the last validation, test or prediction by task, videos in the order of their ids."""
         return {task: evaluation.events() for task, evaluation in self.evaluations.items()}
@@ -141,12 +152,14 @@ class Localizer(LightningModule, ABC):
     ) -> Tensor:
         """Log the loss of a batch of `size` videos, its parts and the learning rate; return the weighted loss.
 
+        Logged are the means over all ranks: what one process with their videos would log.
         That is "train/loss". Loss and parts of a task with a name are logged without its weight, as "train/desed/loss",
         and alone: by turns with others, "train/loss" would be now one task's, now another's.
         """
         loss = weight * total
         of_task = {f"{name}_loss": part for name, part in parts.items()} | {"loss": total if task else loss}
-        for name, value in of_task.items():
+        means = mean_over_ranks(torch.stack([value.float() for value in of_task.values()]))
+        for name, value in zip(of_task, means, strict=True):
             self.log(score_name("train", task, name), value, batch_size=size)
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], prog_bar=True, batch_size=size)
         return loss

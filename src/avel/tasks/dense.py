@@ -96,6 +96,11 @@ class DenseLocalizer(Localizer, ABC):
         self.criterion = per_task(names, lambda name: DenseCriterion(self.tasks[name].loss))
         self._idle = False
 
+    @property
+    def classes_by_order(self) -> bool:
+        """Whether the network knows classes at all, and by their numbers: not where decoders take them from files."""
+        return not any(task.decoder.class_scores for task in self.tasks.values())
+
     @abstractmethod
     def forward(self, batch: Batch) -> DensePrediction:
         """Score and regress all points of a batch whose time axis has an admissible length."""
@@ -140,8 +145,9 @@ class DenseLocalizer(Localizer, ABC):
 
     def losses(self, batch: Batch) -> DenseLosses:
         """Forward a batch of at most the task's `max_length` snippets and compare it with its events."""
-        batch, name = self.padded(batch), self.task_of(batch)
+        name = self.task_of(batch)
         task = self.tasks[name]
+        batch = batch.pad_to(task.max_length) if self.static_shapes else self.padded(batch)
         targets = assign_targets(
             self._points(batch),
             batch.segments,

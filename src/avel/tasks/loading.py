@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
+from itertools import zip_longest
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, cast, get_args, get_origin, get_type_hints
@@ -61,6 +62,35 @@ def check_same_features(path: str | Path, data: Mapping[str, Any]) -> None:
                 f"ckpt_path={path}: learned from features{name} that were made in another way than those of the data:"
                 f" extract them as the checkpoint says, or train anew\n{changed}"
             )
+
+
+def check_same_classes(path: str | Path, data: Mapping[str, Any]) -> None:
+    """Refuse data of other classes, or in another order, than those that a checkpoint learned, if it says which.
+
+    Args:
+        path: the checkpoint.
+        data: task -> data set.
+
+    Raises:
+        UserError: they are.
+    """
+    learned = open_checkpoint(path, map_location="meta").get("data", {})
+    for task, part in data.items():
+        known, wanted = learned.get(task, {}).get("class_names"), part.memory().get("class_names")
+        if known and wanted and (differing := _first_difference(known, wanted)):
+            name = f" of the task {task}" if task else ""
+            raise UserError(
+                f"ckpt_path={path}: learned other classes{name} than the data have, or in another order: {differing}."
+                " Repeat the data.class_names of config.yaml in the checkpoint's run folder, or train anew"
+            )
+
+
+def _first_difference(known: Sequence[str], wanted: Sequence[str]) -> str:
+    """Say where lists of classes differ first; "" where they do not."""
+    for number, (one, other) in enumerate(zip_longest(known, wanted, fillvalue="nothing")):
+        if one != other:
+            return f"class {number} is {one} in the checkpoint, {other} in the data"
+    return ""
 
 
 def open_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, Any]:

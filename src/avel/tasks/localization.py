@@ -33,6 +33,7 @@ def localize(
     threshold: float = 0.0,
     task: str | None = None,
     device: str = "cpu",
+    weights: Mapping[str, str | Path] | None = None,
 ) -> EventTable:
     """Find the events in a video.
 
@@ -43,6 +44,7 @@ def localize(
         threshold: events that are less sure are left out.
         task: which one of a checkpoint of several tasks.
         device: where networks run, e.g. "cuda".
+        weights: "visual" or "audio" -> where the weights of that encoder lie, if no longer where the training had them.
 
     Returns:
         Events, surest first.
@@ -50,7 +52,7 @@ def localize(
     Raises:
         UserError: the video or the checkpoint cannot be used; the message says why.
     """
-    found = VideoLocalizer(checkpoint, task=task, device=device)(Path(video))
+    found = VideoLocalizer(checkpoint, task=task, device=device, weights=weights)(Path(video))
     return EventTable(list(found.events), [found.video]).above(threshold)
 
 
@@ -64,21 +66,32 @@ class VideoLocalizer:
         checkpoint: see `localize`.
         task: which one of a checkpoint of several tasks; None for the only one.
         device: where networks run.
+        weights: see `localize`.
 
     Raises:
         UserError: the checkpoint does not say how its features were made, names no encoders of this package, or has no
-            such task; there is no such device.
+            such task; there is no such device; the weights of an encoder are not found, or are others.
     """
 
-    def __init__(self, checkpoint: str | Path, *, task: str | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        *,
+        task: str | None = None,
+        device: str = "cpu",
+        weights: Mapping[str, str | Path] | None = None,
+    ) -> None:
         self.device = usable_device(device)
         content = open_checkpoint(checkpoint)
         method = build_method(checkpoint, content)
         if not isinstance(method, DenseLocalizer):
-            raise UserError(f"{checkpoint}: {type(method).__name__} works on clips of one length, not on whole videos")
+            raise UserError(
+                f"{checkpoint}: {type(method).__name__} works on clips of one length, not on whole videos: give one"
+                " of a run on such, e.g. experiment=ccnet_custom"
+            )
         self.task, memory = _choose_task(checkpoint, content.get("data", {}), task)
         try:
-            self.encoders = load_encoders(memory["features"]).to(self.device)
+            self.encoders = load_encoders(memory["features"], weights=weights).to(self.device)
         except UserError as error:
             raise UserError(f"{checkpoint}: {error}") from None
         self.method: DenseLocalizer = method.to(self.device)

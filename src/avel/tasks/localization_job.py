@@ -23,11 +23,13 @@ class Outcome:
         found: what was found in those that could be read.
         failed: why others could not.
         warned: what was wrong with those of `found`.
+        sure: how many of the events in `found` are sure, see `avel.report.folder`.
     """
 
     found: list[LocalizedVideo] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
+    sure: int = 0
 
     def lines(self, folder: Path) -> Iterator[str]:
         """Tell it."""
@@ -35,7 +37,8 @@ class Outcome:
         yield from (f"Failed: {message}" for message in self.failed)
         if self.found:
             events = sum(len(found.events) for found in self.found)
-            yield f"{events} events in {len(self.found)} files; look at {folder / INDEX}"
+            files = f"{len(self.found)} file{'s' * (len(self.found) > 1)}"
+            yield f"{self.sure} sure events in {files}, {events} with unsure ones; look at {folder / INDEX}"
 
 
 def localize_files(
@@ -66,6 +69,7 @@ def localize_files(
         for source in sources:
             pages += _localize(source, localizer, folder, threshold, bar, outcome)
             bar.end()
+    outcome.sure = sum(len(page.events) for page in pages)
     if outcome.found:
         write_tables(folder, outcome.found, pages)
     return outcome

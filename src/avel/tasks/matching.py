@@ -31,6 +31,7 @@ class MatchingLocalizer(Localizer, ABC):
 
     monitor = "matching"
     facts = ClipFacts
+    network = "embed"
     recipe: StepRecipe
 
     def __init__(self, num_classes: int, optimizer: StepRecipe | None) -> None:

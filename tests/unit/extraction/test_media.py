@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from avel.errors import UserError
-from avel.extraction.media import audio_stream, decode, opened, probe, video_stream
+from avel.extraction.media import audio_stream, begin, decode, opened, probe, video_stream
 from tests.unit.extraction.videos import HEIGHT, SECOND, WIDTH, write_sound, write_video
 
 EVEN = [0.0, 0.1, 0.2, 0.3, 0.4]
@@ -67,8 +67,39 @@ def test_damaged_packets_are_left_out_and_counted(tmp_path):
         assert len(list(decode(container, video_stream(container)))) == 19
 
 
+def test_where_a_file_of_few_pictures_begins(tmp_path):
+    """FFmpeg says that it begins with its sound: it does not know in which order so few pictures are shown."""
+    write_video(tmp_path / "a.mkv", EVEN[:3], options={"bf": "3", "b_strategy": "0"}, sound_from=5.0)
+    assert probe(tmp_path / "a.mkv").duration == pytest.approx(6.0, abs=0.002)
+    with opened(tmp_path / "a.mkv") as container:
+        assert container.start_time == 5_000_000
+        assert begin(container) == 0
+
+
+def test_a_long_gap_is_told(tmp_path):
+    write_video(tmp_path / "a.mkv", [*EVEN, 100.0])
+    with pytest.warns(UserWarning, match=r"a.mkv: has neither picture nor sound for (99|100) s from 0\.[45] s on"):
+        assert probe(tmp_path / "a.mkv").duration == pytest.approx(100.1, abs=0.01)
+
+
+@pytest.mark.filterwarnings("error")
+def test_pictures_may_be_far_apart_where_there_is_sound(tmp_path):
+    write_sound(tmp_path / "a.mkv", np.zeros((1, 100 * 8000), np.float32))
+    assert probe(tmp_path / "a.mkv").duration == pytest.approx(100.0, abs=0.01)
+    write_video(tmp_path / "b.mkv", [0.0, 90.0], sound=np.zeros((1, 100 * 8000), np.float32), sound_from=0.0)
+    assert probe(tmp_path / "b.mkv").duration == pytest.approx(100.0, abs=0.01)
+
+
 def write_jump(path):
     write_video(path, [*EVEN, 1e6])
+
+
+def write_gap(path):
+    write_video(path, [*EVEN, 7200.0])
+
+
+def write_long(path):
+    write_video(path, np.arange(0, 101 * 3600, 1800).tolist())
 
 
 def write_nothing(path):
@@ -77,6 +108,7 @@ def write_nothing(path):
         container.start_encoding()
 
 
+@pytest.mark.filterwarnings("ignore:.*neither picture nor sound")
 @pytest.mark.parametrize(
     ("write", "message"),
     [
@@ -86,9 +118,11 @@ def write_nothing(path):
         (lambda path: path.write_text("no video\n" * 100), "cannot be read as video or sound"),
         (lambda path: path.write_bytes(np.random.default_rng(0).bytes(5000)), "cannot be read as video or sound"),
         (write_nothing, "holds neither picture nor sound"),
-        (write_jump, "lasts 278 hours by its time stamps"),
+        (write_jump, "neither picture nor sound for 10000"),
+        (write_gap, r"neither picture nor sound for 7200 s from 0\.[45] s on, so its time stamps are damaged"),
+        (write_long, "lasts 101 hours by its time stamps"),
     ],
-    ids=["missing", "folder", "empty", "text", "garbage", "no frames", "time stamps"],
+    ids=["missing", "folder", "empty", "text", "garbage", "no frames", "jump", "gap", "long"],
 )
 def test_what_cannot_be_used_is_named(tmp_path, write, message):
     path = tmp_path / "a.mkv"

@@ -40,15 +40,15 @@ def write_sound(path, sound, *, rate=8000, layout="mono", codec="pcm_s16le", sta
     with av.open(str(path), "w", options=options or {}) as container:
         track = container.add_stream(codec, rate=rate, layout=layout)
         for start in starts:
-            container.mux(_encode(track, sound, start, rate, layout))
+            container.mux(encode(track, sound, start, rate, layout))
         container.mux(track.encode())
 
 
 def encode_sound(track, sound, begin):
-    return [*_encode(track, sound, begin, 8000, "mono"), *track.encode()]
+    return [*encode(track, sound, begin, 8000, "mono"), *track.encode()]
 
 
-def _encode(track, sound, begin, rate, layout):
+def encode(track, sound, begin, rate, layout):
     form = track.codec_context.format
     samples = sound.astype(np.float32) if form.name.startswith("flt") else np.rint(sound * 32767).astype(np.int16)
     samples = samples if form.is_planar else samples.T.reshape(1, -1)

@@ -138,6 +138,27 @@ def test_an_index_shows_every_video(tmp_path):
     assert "0 events · 1:00 no sure event" in text
 
 
+def colours(path):
+    """The colours that an index shows: of the dots by name, and of all bars."""
+    parsed = Parsed(path)
+    styles = [attributes["style"].rpartition("--colour: ")[2] for attributes in parsed.all("i")]
+    kinds = [attributes.get("class") for attributes in parsed.all("i")]
+    names = [text.strip() for text in parsed.texts["span"] if text.strip() in ("dog", "cat", "rain")]
+    dots = [style for style, kind in zip(styles, kinds, strict=True) if kind == "dot"]
+    return list(zip(names, dots, strict=True)), [style for style, kind in zip(styles, kinds, strict=True) if not kind]
+
+
+def test_a_class_has_one_colour_in_all_videos(tmp_path):
+    videos = [("dog", 0.9), ("cat", 0.8)], [("cat", 0.9), ("rain", 0.8)]
+    events = [[Event("v", 1, 2, label, score) for label, score in video] for video in videos]
+    pages = [write_page(tmp_path / f"{i}.html", None, 10.0, rows, title=str(i)) for i, rows in enumerate(events)]
+    write_index(tmp_path / "index.html", pages)
+    dots, bars = colours(tmp_path / "index.html")
+    assert [name for name, _ in dots] == ["dog", "cat", "cat", "rain"]
+    assert bars == [colour for _, colour in dots]
+    assert len({*dots}) == len({*bars}) == 3
+
+
 def test_clock():
     assert [clock(seconds) for seconds in (0, 59.6, 60, 3599, 3600, 10800.4)] == [
         *("0:00", "0:59", "1:00", "59:59", "1:00:00", "3:00:00")

@@ -5,8 +5,9 @@ from avel.decoding.dense import DenseDecoder
 from avel.errors import UserError
 from avel.methods.ccnet import CCNet
 from avel.methods.unav import UnAV
-from avel.tasks.loading import changed_arguments, check_same_features, load_method
+from avel.tasks.loading import changed_arguments, check_same_classes, check_same_features, load_method
 from tests.unit.methods.narrow import narrow
+from tests.unit.methods.test_uniav import narrow as narrow_uniav
 
 
 @pytest.mark.parametrize("kind", [UnAV, CCNet])
@@ -79,3 +80,42 @@ def test_other_features_than_those_learned_from_are_refused(task, where, tmp_pat
     with pytest.raises(UserError, match=rf"last.ckpt: learned from {where}") as error:
         check_same_features(tmp_path / "last.ckpt", {task: Known(fps=8, encoders={"hop": 0.25})})
     assert str(error.value).splitlines()[1:] == ["  encoders.hop: 0.5 (checkpoint), 0.25 (data)"]
+
+
+class Named:
+    """A data set that knows its classes."""
+
+    def __init__(self, *class_names):
+        self.class_names = class_names
+
+    def memory(self):
+        return {"class_names": list(self.class_names)}
+
+
+@pytest.mark.parametrize(
+    "learned", [{}, {"": {}}, {"": Named("dog", "cat").memory()}, {"other": Named("owl").memory()}]
+)
+def test_classes_may_be_the_same_or_unknown(learned, tmp_path):
+    torch.save({"hyper_parameters": {}, "data": learned}, tmp_path / "last.ckpt")
+    check_same_classes(tmp_path / "last.ckpt", {"": Named("dog", "cat")})
+
+
+@pytest.mark.parametrize(
+    ("now", "difference"),
+    [
+        (("dog", "owl"), "class 1 is cat in the checkpoint, owl in the data"),
+        (("cat", "dog"), "class 0 is dog in the checkpoint, cat in the data"),
+        (("dog",), "class 1 is cat in the checkpoint, nothing in the data"),
+        (("dog", "cat", "owl"), "class 2 is nothing in the checkpoint, owl in the data"),
+    ],
+)
+def test_other_classes_or_another_order_are_refused(now, difference, tmp_path):
+    torch.save({"hyper_parameters": {}, "data": {"sounds": Named("dog", "cat").memory()}}, tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match=f"classes of the task sounds .*: {difference}. Repeat the data.class_names"):
+        check_same_classes(tmp_path / "last.ckpt", {"sounds": Named(*now)})
+
+
+def test_only_a_network_that_numbers_classes_needs_the_same():
+    assert narrow(UnAV).classes_by_order
+    assert not narrow(UnAV, decoder=DenseDecoder(class_scores="other.json")).classes_by_order
+    assert not narrow_uniav().classes_by_order

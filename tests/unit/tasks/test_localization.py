@@ -132,6 +132,11 @@ def test_a_checkpoint_without_encoders_says_what_to_do(data, tmp_path):
         VideoLocalizer(path)
 
 
+def test_weights_that_lie_elsewhere_are_only_for_encoders_that_have_some(folder):
+    with pytest.raises(UserError, match=r"best.ckpt: encoder .*SpectralSound: has no weights that could lie in moved"):
+        VideoLocalizer(folder / "best.ckpt", weights={"audio": "moved"})
+
+
 def test_no_code_of_a_file_is_run(tmp_path):
     harmful = {"class": "subprocess.Popen", "settings": {"args": ["touch", str(tmp_path / "harm")]}}
     features = MEMORY["features"] | {"encoders": {"visual": harmful, "audio": harmful}}
@@ -152,5 +157,5 @@ def test_other_methods_and_devices_are_refused(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="--device=teapot"):
         VideoLocalizer(path, device="teapot")
     monkeypatch.setattr(sys.modules["avel.tasks.loading"], "METHODS", "tests.unit.tasks")
-    with pytest.raises(UserError, match="Toy works on clips of one length"):
+    with pytest.raises(UserError, match="Toy works on clips of one length.*experiment=ccnet_custom"):
         VideoLocalizer(write_checkpoint(tmp_path / "toy.ckpt", {"": MEMORY}, Toy()))

@@ -1,5 +1,8 @@
+import re
 import shutil
+from html import unescape
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -52,8 +55,26 @@ def test_each_file_gives_results_or_a_message(localizer, clip, tmp_path):
         *("events.json", "events.csv", "index.html", "labels", "subtitles", "pages")
     }
     lines = list(outcome.lines(tmp_path / "out"))
-    assert lines[-1] == f"{len(table)} events in 3 files; look at {tmp_path / 'out' / 'index.html'}"
+    sure = sum(len(path.read_text().splitlines()) for path in (tmp_path / "out" / "labels").iterdir())
+    place = tmp_path / "out" / "index.html"
+    assert lines[-1] == f"{sure} sure events in 3 files, {len(table)} with unsure ones; look at {place}"
     assert len(lines) == 5
+
+
+def test_a_file_may_be_called_whatever_a_disk_allows(localizer, clip, tmp_path):
+    name = """<img src=x onerror="alert('1')"> & 🐕 #1?x=%41"""
+    localize_files([Path(shutil.copy(clip, tmp_path / f"{name}.mkv"))], localizer, tmp_path)
+    assert EventTable.read_json(tmp_path / "events.json").videos == [name]
+    for path, targets in (
+        (tmp_path / "index.html", [f"pages/{name}.html"]),
+        (tmp_path / "pages" / f"{name}.html", ["../index.html", f"../{name}.mkv"]),
+    ):
+        text = path.read_text()
+        assert "<img" not in text
+        assert f"{name}.mkv" in unescape(text)
+        links = [unquote(link) for link in re.findall(r'(?:href|src)="(?!data:)([^"]*)"', text)]
+        assert links[: len(targets)] == targets
+        assert all((path.parent / link).exists() for link in links)
 
 
 def test_results_are_replaced_only_on_demand(localizer, clip, tmp_path):
