@@ -122,7 +122,8 @@ def test_from_the_command_line(python, filmed, extracted, tmp_path):
 
     other = tmp_path / "features"
     python.run("scripts/extract_features.py", filmed / "videos", other, "encoder.visual.hop=0.5")
-    done = python.run("run.py", *own, f"data.feature_dir={other}", *short, "stage=test", f"ckpt_path={checkpoint}")
+    refused = ("stage=test", f"ckpt_path={checkpoint}", f"hydra.run.dir={tmp_path / 'refused'}")
+    done = python.run("run.py", *own, f"data.feature_dir={other}", *short, *refused)
     assert done.returncode == 2
     assert "encoders.visual.settings.hop: 0.25 (checkpoint), 0.5 (data)" in done.stderr
 
