@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +20,7 @@ NO_ARITHMETIC = {"architectures", "dtype", "torch_dtype", "transformers_version"
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
-class PretrainedEncoder(nn.Module):
+class PretrainedEncoder(nn.Module, ABC):
     """A frozen network that sees the window of a step, and nothing else.
 
     The buffer `architecture` is the network's configuration: it is hashed together with the weights.
@@ -102,9 +103,9 @@ class PretrainedEncoder(nn.Module):
             parts.append(self.embed(batch).float().cpu().numpy())
         return np.concatenate(parts)
 
+    @abstractmethod
     def embed(self, inputs: Tensor) -> Tensor:
         """Embed a batch of what `preprocess` gave, (b, …) to (b, *shape)."""
-        raise NotImplementedError
 
 
 def architecture(config: Any) -> dict[str, Any]:
