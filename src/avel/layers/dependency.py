@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from avel.errors import check_choice
 from avel.layers.drop import NO_DROP, Residual
+from avel.layers.levels import JoinedLevels
 from avel.layers.masked import MaskedConv1d
 from avel.layers.transformer import AttentionBlock
 
@@ -31,18 +32,22 @@ class DependencyBranches(nn.Module):
         super().__init__()
         check_choice("row_mask", row_mask, get_args(RowMask))
         self.row_mask = row_mask
-        self.temporal = AttentionBlock(dim, 1, hidden=dim, residual=residual)
-        self.cooccurrence = AttentionBlock(dim, 1, hidden=dim, residual=residual, mask_keys=False)
+        self.temporal = AttentionBlock(dim, 1, hidden=dim, residual=residual, recompute_norms=True)
+        self.cooccurrence = AttentionBlock(dim, 1, hidden=dim, residual=residual, recompute_norms=True)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Refine class features (B, T, C, H) with mask (B, T); same shape out."""
-        batch, length, classes, _ = x.shape
+    def forward(self, x: Tensor, mask: Tensor, joined: JoinedLevels) -> Tensor:
+        """Refine class features (B, S, C, H) of joined levels with mask (B, S), False in gaps; same shape out."""
+        levels = zip(joined.split(x), joined.split(mask), strict=True)
+        return joined.join([self._relate(level, level_mask) for level, level_mask in levels])
+
+    def _relate(self, x: Tensor, mask: Tensor) -> Tensor:
+        batch, _, classes, _ = x.shape
         rows = x.transpose(1, 2).flatten(0, 1)  # (B * C, T, H)
         row_mask = mask.repeat_interleave(classes, 0) if self.row_mask == "per_video" else mask.repeat(classes, 1)
         temporal = self.temporal(rows, rows, row_mask).unflatten(0, (batch, classes)).transpose(1, 2)
-        columns = x.flatten(0, 1)  # (B * T, C, H)
-        cooccurrence = self.cooccurrence(columns, columns, mask.flatten()[:, None]).unflatten(0, (batch, length))
-        return temporal + cooccurrence
+        columns = x.flatten(0, 1)  # (B * T, C, H); none looks at another, so that padded ones do no harm
+        cooccurrence = self.cooccurrence(columns, columns, None).view_as(x)
+        return temporal + cooccurrence * mask[..., None, None]
 
 
 class DependencyBlock(nn.Module):
@@ -73,8 +78,7 @@ class DependencyBlock(nn.Module):
 
     def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
         """Refine every level (B, T_l, 2 E) with its mask (B, T_l)."""
-        return [self._refine(x, mask) for x, mask in zip(features, masks, strict=True)]
-
-    def _refine(self, x: Tensor, mask: Tensor) -> Tensor:
-        classes = self.expand(x, mask).relu().unflatten(2, (self.num_classes, -1))  # (B, T, C, H)
-        return self.squeeze(self.branches(classes, mask).flatten(2), mask)
+        joined = JoinedLevels.of(masks)
+        mask = joined.join(masks)
+        classes = self.expand(joined.join(features), mask).relu().unflatten(2, (self.num_classes, -1))  # (B, S, C, H)
+        return joined.split(self.squeeze(self.branches(classes, mask, joined).flatten(2), mask))

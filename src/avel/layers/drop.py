@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -26,29 +27,38 @@ NO_DROP = Residual()
 
 
 class AffineDropPath(nn.Module):
-    """Scales a residual branch per channel and drops it for whole samples while training.
+    """Adds a residual branch to its skip connection: scaled per channel, dropped for whole samples while training.
 
     LayerScale (Touvron et al., ICCV 2021) with stochastic depth (Huang et al., ECCV 2016), combined as in ActionFormer.
 
     Args:
         dim: channels D.
-        residual: probability of a drop and first value of the scale.
+        residual: probability of a drop and first value of the scale; at probability 0 the branch is added as it is,
+            without a scale, as in the released codes.
     """
 
     def __init__(self, dim: int, residual: Residual) -> None:
         super().__init__()
         self.probability = residual.drop_path
-        self.scale = nn.Parameter(torch.full((dim,), residual.scale))
+        self.scale = nn.Parameter(torch.full((dim,), residual.scale)) if residual.drop_path > 0 else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Scale (N, T, D); rows are dropped and the others rescaled in training mode."""
-        x = x * self.scale
+    def forward(self, skip: Tensor, x: Tensor, last: nn.Linear) -> Tensor:
+        """Add `last(x)`, where a branch ends, to `skip`.
+
+        The layer's weights are scaled and not its output: those are fewer numbers, and autograd would keep the output.
+
+        Args:
+            skip: (N, T, D).
+            x: (N, T, E).
+            last: the branch's last layer, from E to D channels.
+
+        Returns:
+            (N, T, D); in training mode the branches of some rows are dropped and the others rescaled.
+        """
+        if self.scale is None:
+            return skip + last(x)
+        out = F.linear(x, last.weight * self.scale[:, None], last.bias * self.scale)
         if not self.training or self.probability == 0:
-            return x
+            return skip + out
         keep = 1 - self.probability
-        return x * (x.new_empty(len(x), 1, 1).bernoulli_(keep) / keep)
-
-
-def residual_drop(dim: int, residual: Residual) -> nn.Module:
-    """Regularizer of a residual branch: `AffineDropPath`, or nothing at probability 0 (as in the released codes)."""
-    return AffineDropPath(dim, residual) if residual.drop_path > 0 else nn.Identity()
+        return torch.addcmul(skip, out, out.new_empty(len(x), 1, 1).bernoulli_(keep) / keep)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from avel.errors import UserError
 from avel.floats import at_least_float32, full_precision
 from avel.layers.experts import expert, per_task
+from avel.layers.levels import JoinedLevels
 from avel.layers.masked import MaskedConv1d
 from avel.layers.pyramid import ConvStack
 
@@ -60,6 +61,7 @@ class ClassificationHead(nn.Module):
         if not all(0 <= label < num_classes for label in config.empty_classes):
             raise UserError(f"method.head.empty_classes={list(config.empty_classes)}: ids are 0 to {num_classes - 1}")
         dims = [in_dim] + [config.dim] * (config.layers - 1)
+        self.kernel_size = config.kernel_size
         self.hidden = ConvStack(dims, config.kernel_size, norm=config.norm)
         self.out = MaskedConv1d(dims[-1], num_classes, config.kernel_size)
         prior = torch.full((num_classes,), config.prior, dtype=torch.float64)
@@ -68,9 +70,10 @@ class ClassificationHead(nn.Module):
 
     def forward(self, features: list[Tensor], masks: list[Tensor]) -> Tensor:
         """Return logits (B, P, C) of all P points, levels fine to coarse; 0 at padded points."""
-        hidden = [self.hidden(x, m) for x, m in zip(features, masks, strict=True)]
-        with full_precision(hidden[0].device):
-            return torch.cat([self.out(at_least_float32(x), m) for x, m in zip(hidden, masks, strict=True)], dim=1)
+        joined = JoinedLevels.of(masks, self.kernel_size)
+        hidden, mask = hidden_levels(self.hidden, features, masks, joined)
+        with full_precision(hidden.device):
+            return torch.cat(joined.split(self.out(at_least_float32(hidden), mask)), dim=1)
 
 
 class Scale(nn.Module):
@@ -111,6 +114,7 @@ class RegressionHead(nn.Module):
         self.shapes: dict[str, tuple[int, ...]] = {
             task: (2,) if count is None else (count, 2) for task, count in num_classes.items()
         }
+        self.kernel_size = config.kernel_size
         self.hidden = ConvStack(dims, config.kernel_size, norm=config.norm)
         self.out = per_task(
             tasks, lambda task: MaskedConv1d(dims[-1], math.prod(self.shapes[task]), config.kernel_size)
@@ -119,10 +123,11 @@ class RegressionHead(nn.Module):
 
     def forward(self, features: list[Tensor], masks: list[Tensor], task: str = "") -> Tensor:
         """Return offsets >= 0, (B, P, C, 2) class-aware or (B, P, 2); 0 at padded points."""
-        hidden = [self.hidden(x, m) for x, m in zip(features, masks, strict=True)]
-        levels, out = zip(hidden, masks, self.scales, strict=True), expert(self.out, task)
-        with full_precision(hidden[0].device):
-            offsets = [scale(out(at_least_float32(x), m)).relu() for x, m, scale in levels]
+        joined = JoinedLevels.of(masks, self.kernel_size)
+        hidden, mask = hidden_levels(self.hidden, features, masks, joined)
+        with full_precision(hidden.device):
+            levels = joined.split(expert(self.out, task)(at_least_float32(hidden), mask))
+            offsets = [scale(x).relu() for scale, x in zip(self.scales, levels, strict=True)]
         return torch.cat(offsets, dim=1).unflatten(2, self.shapes[task])
 
     @torch.no_grad()
@@ -133,6 +138,14 @@ class RegressionHead(nn.Module):
         conv.weight, conv.bias = nn.Parameter(weight), nn.Parameter(bias)
         conv.out_channels = len(bias)
         self.shapes[task] = (len(like), 2)
+
+
+def hidden_levels(
+    stack: ConvStack, features: list[Tensor], masks: list[Tensor], joined: JoinedLevels
+) -> tuple[Tensor, Tensor]:
+    """Run the hidden layers of a head over all levels (B, T_l, D) at once; (B, S, hidden) and the mask (B, S)."""
+    mask = joined.join(masks)
+    return stack(joined.join(features), mask, joined.inside(mask.device)), mask
 
 
 def rows_of_classes(parameter: Tensor, classes: Tensor) -> Tensor:

@@ -7,7 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def local_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, window: int, bias: Tensor | None = None) -> Tensor:
+def local_attention(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, window: int, bias: Tensor | None = None
+) -> Tensor:
     """Let every query look at the `window` keys around it, as far as they exist and are valid.
 
     Time is cut into blocks; the queries of a block see its keys and those at most `window // 2` steps beyond, through a
@@ -17,13 +19,15 @@ def local_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, window: int, 
         q: (N, heads, T, E) queries.
         k: (N, heads, T, E) keys.
         v: (N, heads, T, E) values.
-        mask: (N, T), True = valid.
+        mask: (N, T), True = valid; None where no step is padded.
         window: odd number of keys.
         bias: (heads, window), added to the scores; the first one belongs to the earliest key.
 
     Returns:
         (N, heads, T, E), finite but meaningless where a query is padded.
     """
+    if mask is None:
+        mask = q.new_ones((len(q), q.shape[2]), dtype=torch.bool)
     length, reach, size = q.shape[2], window // 2, 2 * window
     blocks = -(-length // size)
     behind = blocks * size - length

@@ -63,7 +63,7 @@ class MaskedDepthwiseConv1d(nn.Module):
         # The gradient comes in this memory order, and DDP asks the weight to have the same.
         self.conv.weight.data = self.conv.weight.data.contiguous(memory_format=torch.channels_last)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Convolve (N, T, D) with mask (N, T) or (N, 1) to (N, T / stride, D)."""
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Convolve (N, T, D) to (N, T / stride, D), zero where a mask (N, T) is False."""
         out = self.conv(x.transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2)
-        return out * downsample(mask, self.stride)[..., None]
+        return out if mask is None else out * downsample(mask, self.stride)[..., None]

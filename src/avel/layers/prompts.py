@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from avel.floats import at_least_float32, full_precision
-from avel.layers.heads import HeadConfig
+from avel.layers.heads import HeadConfig, hidden_levels
+from avel.layers.levels import JoinedLevels
 from avel.layers.masked import MaskedConv1d
 from avel.layers.pyramid import ConvStack
 
@@ -34,6 +35,7 @@ class PromptClassifier(nn.Module):
     def __init__(self, in_dim: int, prompt_dim: int, num_classes: Mapping[str, int], config: HeadConfig) -> None:
         super().__init__()
         dims = [in_dim] + [config.dim] * (config.layers - 1)
+        self.kernel_size = config.kernel_size
         self.hidden = ConvStack(dims, config.kernel_size, norm=config.norm)
         self.visual = MaskedConv1d(dims[-1], config.dim, config.kernel_size)
         self.text = nn.Linear(prompt_dim, config.dim)
@@ -64,7 +66,8 @@ class PromptClassifier(nn.Module):
 
     def forward(self, features: list[Tensor], masks: list[Tensor], task: str) -> Tensor:
         """Return logits (B, P, C) of all P points, levels fine to coarse; 0 at padded points."""
-        visual = [self.visual(self.hidden(x, m), m) for x, m in zip(features, masks, strict=True)]
-        with full_precision(visual[0].device):
+        joined = JoinedLevels.of(masks, self.kernel_size)
+        visual = torch.cat(joined.split(self.visual(*hidden_levels(self.hidden, features, masks, joined))), dim=1)
+        with full_precision(visual.device):
             classes = self.logit_scale.exp() * normalize(self.text(self.prompts(task)), dim=1).T  # (dim, C)
-            return torch.cat([normalize(at_least_float32(x), dim=2) @ classes for x in visual], dim=1)
+            return normalize(at_least_float32(visual), dim=2) @ classes

@@ -64,10 +64,18 @@ class ConvStack(nn.Module):
         self.convs = nn.ModuleList(MaskedConv1d(i, o, kernel_size, bias=not norm) for i, o in pairs)
         self.norms = nn.ModuleList(nn.LayerNorm(o) if norm else nn.Identity() for _, o in pairs)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Map (N, T, dims[0]) to (N, T, dims[-1]); padded steps hold the rectified norm bias."""
+    def forward(self, x: Tensor, mask: Tensor, inside: Tensor | None = None) -> Tensor:
+        """Map (N, T, dims[0]) to (N, T, dims[-1]); padded steps hold the rectified norm bias.
+
+        Args:
+            x: features.
+            mask: (N, T).
+            inside: steps that belong to one of several `JoinedLevels`, (T,) bool; the others stay zero.
+        """
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = norm(conv(x, mask)).relu()
+            if inside is not None:
+                x = x * inside[:, None]
         return x
 
 

@@ -16,6 +16,7 @@ from avel.layers.attention import MaskedAttention
 from avel.layers.dependency import DependencyBranches, RowMask
 from avel.layers.drop import Residual
 from avel.layers.heads import ClassificationHead, HeadConfig, RegressionHead
+from avel.layers.levels import JoinedLevels
 from avel.layers.masked import MaskedConv1d, max_pool
 from avel.layers.pyramid import AudioVisualPyramid, PyramidConfig
 from avel.layers.transformer import AttentionBlock
@@ -90,7 +91,7 @@ class GranularityLevel(nn.Module):
     def expand(self, pressed: Tensor) -> Tensor:
         """Relate the H channels of (B, T, H) by their course over time and give each class a view, (B, T, C, H)."""
         rows = pressed.transpose(1, 2)  # (B, H, T): a sequence of channels
-        rows = self.channels(rows, rows, rows.new_ones(rows.shape[:2], dtype=torch.bool))
+        rows = self.channels(rows, rows, None)
         views = self.to_classes(rows).relu()  # (B, H, T * C)
         # Classes and channels share this memory: (B, H, T * C) is re-read as (B, C, H, T), not permuted. The released
         # weights were trained that way, and for a learned map one assignment is as good as the other.
@@ -136,21 +137,31 @@ class GranularityCollaboration(nn.Module):
 
     def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
         """Refine every level (B, T_l, 2 E) with its mask (B, T_l); T_l must be the lengths given at construction."""
-        refined = []
-        levels = cast("Sequence[GranularityLevel]", self.levels)
-        for level, x, coarse, mask in zip(levels, features, [*features[1:], None], masks, strict=True):
-            if coarse is not None:
-                x = self.coarse_to_fine(x, level.guide(coarse), mask)
-            refined.append(self._relate(level, x, mask))
+        refined = self._relate(self._guide(features, masks), masks)
         for index, block in enumerate(self.fine_to_coarse, start=1):
             pooled = max_pool(refined[index - 1], 2)
             refined[index] = refined[index] + block(pooled, refined[index], masks[index])
         return refined
 
-    def _relate(self, level: GranularityLevel, x: Tensor, mask: Tensor) -> Tensor:
-        channels = level.expand(self.press(x, mask).relu())
-        classes = self.expand(x, mask).relu().unflatten(2, (self.num_classes, -1))  # (B, T, C, H)
-        return self.squeeze(self.branches(channels + classes, mask).flatten(2), mask)
+    @property
+    def _levels(self) -> Sequence[GranularityLevel]:
+        return cast("Sequence[GranularityLevel]", self.levels)
+
+    def _guide(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
+        if len(features) == 1:
+            return features
+        finer = JoinedLevels.of(masks[:-1])
+        guides = [level.guide(coarse) for level, coarse in zip(self._levels[:-1], features[1:], strict=True)]
+        x, guide, mask = (finer.join(parts) for parts in (features[:-1], guides, masks[:-1]))
+        return [*finer.split(self.coarse_to_fine(x, guide, mask, joined=finer)), features[-1]]
+
+    def _relate(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
+        joined = JoinedLevels.of(masks)
+        x, mask = joined.join(features), joined.join(masks)
+        pressed = joined.split(self.press(x, mask).relu())
+        channels = joined.join([level.expand(of_level) for level, of_level in zip(self._levels, pressed, strict=True)])
+        classes = self.expand(x, mask).relu().unflatten(2, (self.num_classes, -1))  # (B, S, C, H)
+        return joined.split(self.squeeze(self.branches(channels + classes, mask, joined).flatten(2), mask))
 
 
 class CCNet(DenseLocalizer):

@@ -8,8 +8,9 @@ from torch.testing import assert_close
 from avel.errors import UserError
 from avel.layers.attention import MaskedAttention
 from avel.layers.dependency import DependencyBranches
-from avel.layers.drop import NO_DROP, AffineDropPath, Residual, residual_drop
+from avel.layers.drop import NO_DROP, AffineDropPath, Residual
 from avel.layers.heads import ClassificationHead, HeadConfig, RegressionHead
+from avel.layers.levels import JoinedLevels
 from avel.layers.masked import MaskedConv1d, MaskedDepthwiseConv1d, downsample, max_pool
 from avel.layers.position import SinusoidalPosition, sinusoids
 from avel.layers.pyramid import AudioVisualPyramid, PyramidConfig
@@ -73,28 +74,40 @@ def test_attention_equals_its_definition(stride):
         scores = q[..., part] @ k[..., part].mT / math.sqrt(3)
         weights = scores.masked_fill(~valid[:, None], -math.inf).softmax(dim=2)
         heads.append(weights @ v[..., part])
-    expected = attention.out(torch.cat(heads, dim=2)) * valid[..., None]
-    assert_close(attention(kv, query, mask), expected)
+    expected = attention.out(torch.cat(heads, dim=2))
+    assert_close(attention(kv, query, mask)[valid], expected[valid])
 
 
 def test_attention_without_key_mask_gives_padded_keys_weight_but_no_value():
     attention = MaskedAttention(4, 1, mask_keys=False)
     x, mask = torch.randn(1, 4, 4), mask_of(2, size=4)
     weights = (attention.query(x, mask) @ attention.key(x, mask).mT / 2).softmax(dim=2)
-    expected = attention.out(weights @ (attention.value(x, mask) * mask[..., None])) * mask[..., None]
-    assert_close(attention(x, x, mask), expected)
+    expected = attention.out(weights @ (attention.value(x, mask) * mask[..., None]))
+    assert_close(attention(x, x, mask)[mask], expected[mask])
 
 
 def test_block_ignores_what_padding_holds_and_zeroes_padded_rows():
     block = AttentionBlock(4, 2, residual=Residual(0.1)).eval()
-    row_mask = torch.tensor([[True], [False]])
-    rows = AttentionBlock(4, 1, mask_keys=False)(*(torch.randn(2, 5, 4),) * 2, row_mask)
-    assert rows[1].abs().sum() == 0
     mask = mask_of(5, size=8)
     x = torch.randn(1, 8, 4)
     other = x.clone()
     other[:, 6:] = 7.0  # one padded step stays: its neighbours see it through the convolutions
-    assert_close(block(x, x, mask)[:, :5], block(other, other, mask)[:, :5])
+    refined = block(x, x, mask)
+    assert_close(refined[:, :5], block(other, other, mask)[:, :5])
+    assert refined[:, 5:].abs().sum() == 0
+    assert_close(block(x, x, None), block(x, x, torch.ones_like(mask)))
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_joined_levels_are_refined_each_for_itself(masked):
+    block = AttentionBlock(4, 2)
+    levels, masks = [torch.randn(2, length, 4) for length in (8, 4, 2)], [mask_of(7, 5, size=8)]
+    masks += [downsample(masks[0], 2), downsample(masks[0], 4)]
+    joined = JoinedLevels.of(masks)
+    x, mask = joined.join(levels), joined.join(masks) if masked else None
+    each = [block(x, x, mask if masked else None) for x, mask in zip(levels, masks, strict=True)]
+    for refined, expected in zip(joined.split(block(x, x, mask, joined=joined)), each, strict=True):
+        assert_close(refined, expected)
 
 
 def test_tied_norms_are_one_norm_for_both_inputs():
@@ -145,14 +158,28 @@ def test_a_regression_head_of_several_tasks_shares_all_but_its_output():
 
 
 def test_drop_path_scales_keeps_the_mean_and_drops_whole_samples():
-    drop = AffineDropPath(3, Residual(0.25, 2.0))
-    x = torch.ones(4000, 2, 3)
-    assert_close(drop.eval()(x), 2 * x)
-    out = drop.train()(x)
-    per_sample = out.flatten(1)
-    assert torch.all((per_sample == per_sample[:, :1]).all(dim=1))
-    assert out.mean().item() == pytest.approx(2.0, rel=0.05)
-    assert isinstance(residual_drop(3, NO_DROP), torch.nn.Identity)
+    drop, skip, last = AffineDropPath(3, Residual(0.25, 2.0)), torch.randn(4000, 2, 3), torch.nn.Linear(5, 3)
+    x = torch.randn(1, 2, 5).expand(4000, -1, -1)
+    branch = 2 * last(x)
+    assert_close(drop.eval()(skip, x, last), skip + branch)
+    share = (drop.train()(skip, x, last) - skip) / branch
+    per_sample = share.flatten(1)
+    assert_close(per_sample, per_sample[:, :1].expand_as(per_sample), rtol=1e-3, atol=1e-3)
+    assert share.mean().item() == pytest.approx(1.0, rel=0.05)
+    plain = AffineDropPath(3, NO_DROP)
+    assert not list(plain.parameters())
+    assert_close(plain(skip, x, last), skip + last(x))
+
+
+def test_a_block_that_is_computed_again_has_the_same_gradients():
+    block = AttentionBlock(4, 2, residual=Residual(0.5, 1.0))
+    x, mask = torch.randn(8, 5, 4), mask_of(5, 5, 4, 3, 5, 5, 2, 5, size=5)
+    gradients = []
+    for block.recompute in (False, True):
+        torch.manual_seed(1)  # drops are repeated
+        gradients.append(torch.autograd.grad(block(x, x, mask).square().sum(), list(block.parameters())))
+    for kept, computed_again in zip(*gradients, strict=True):
+        assert_close(kept, computed_again)
 
 
 def test_positions_are_sinusoids_and_stretch_beyond_the_table():
@@ -195,7 +222,8 @@ def test_dependencies_of_a_video_and_its_batch_mates(row_mask, independent):
     branches = DependencyBranches(4, residual=NO_DROP, row_mask=row_mask)
     x, mask = torch.randn(2, 6, 3, 4), mask_of(6, 3, size=6)
     x = x * mask[..., None, None]
-    together, alone = branches(x, mask)[1:, :3], branches(x[1:], mask[1:])[:, :3]
+    joined = JoinedLevels((6,), 1)
+    together, alone = branches(x, mask, joined)[1:, :3], branches(x[1:], mask[1:], joined)[:, :3]
     assert torch.allclose(together, alone, atol=1e-6) == independent
 
 
