@@ -23,6 +23,9 @@ UNAV100_TIOU_THRESHOLDS = tuple(np.linspace(0.1, 0.9, 9).tolist())
 PREDICTION_COLUMNS = ("labels", "scores")
 EVENT_COLUMNS = ("labels",)
 
+ROWS_IN_CACHE = 2**16
+"""Rows that are taken apart into columns at a time: a processor's cache holds them."""
+
 
 class DenseMeanAveragePrecision(Metric):
     """mAP and recall@k of dense event localization over a named grid of tIoU thresholds.
@@ -98,10 +101,10 @@ class DenseMeanAveragePrecision(Metric):
             `recall@k` over classes and thresholds. Classes without events are NaN and do not enter means.
         """
         first = first_visits(dim_zero_cat(self.videos))
-        owner, rows = _rows_of(first, self.num_predictions, self.predictions, width=2 + len(PREDICTION_COLUMNS))
-        predictions = Predictions(owner, rows[:, :2], rows[:, 2].long(), rows[:, 3])
-        owner, rows = _rows_of(first, self.num_events, self.events, width=2 + len(EVENT_COLUMNS))
-        events = Events(owner, rows[:, :2], rows[:, 2].long())
+        owner, columns = _rows_of(first, self.num_predictions, self.predictions, width=2 + len(PREDICTION_COLUMNS))
+        predictions = Predictions(owner, columns[:2].T, columns[2].long(), columns[3])
+        owner, columns = _rows_of(first, self.num_events, self.events, width=2 + len(EVENT_COLUMNS))
+        events = Events(owner, columns[:2].T, columns[2].long())
         scores = dense_average_precision(
             predictions,
             events,
@@ -160,8 +163,13 @@ def _check_shapes(video: dict[str, Any], columns: tuple[str, ...], where: str) -
 
 
 def _rows_of(visits: Tensor, counts: list[Tensor], flat: list[Tensor], *, width: int) -> tuple[Tensor, Tensor]:
-    """Rows of the chosen visits in their order: index into `visits` (N,) and rows (N, width)."""
+    """Rows of the chosen visits in their order: index into `visits` (N,) and their columns (width, N)."""
     sizes = dim_zero_cat(counts).long()
     starts = sizes.cumsum(0) - sizes
     owner, index = ragged_ranges(starts[visits], sizes[visits])
-    return owner, dim_zero_cat(flat).view(-1, width).index_select(0, index)
+    rows = dim_zero_cat(flat).view(-1, width)
+    columns = rows.new_empty(width, len(index))
+    for part, targets in zip(index.split(ROWS_IN_CACHE), columns.split(ROWS_IN_CACHE, dim=1), strict=True):
+        for source, target in zip(rows.unbind(dim=1), targets, strict=True):
+            torch.index_select(source, 0, part, out=target)
+    return owner, columns

@@ -1,9 +1,10 @@
 """Non-maximum suppression of time segments, hard and soft, for a batch of videos; and segment voting.
 
-Greedy selection: the best remaining candidate of the video is picked, and the others of its class are decayed (or all
-others, if classes do not count). Picks of one class come in descending score, so picking over all classes at once gives
-what running class by class, merging by score and cutting to `max_segments` gives, in `max_segments` steps. A step
-touches one class of each video only, because the candidates lie grouped by class and each group knows its best.
+Greedy selection: the best remaining candidate of a class is picked, and the others of its class are decayed (or all
+others, if classes do not count). Classes do not touch each other, so all classes of all videos pick at the same time,
+and the picks of a video are merged by score and cut to `max_segments`. A class's picks come in descending score: it
+stops as soon as its best remaining candidate is worse than the `max_segments` best picks that its video has so far.
+Mostly a few rounds do.
 
 Ties are decided by lower label, then lower index. (The released C++ soft-NMS decides them by position after earlier
 swaps; results differ where exact ties occur.)
@@ -11,12 +12,12 @@ swaps; results differ where exact ties occur.)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from avel.floats import full_precision
 from avel.segments.ops import tiou, tiou_from_bounds
@@ -27,7 +28,7 @@ LENGTH_EPSILON = 1e-6
 """Added to the length of segments inside NMS, as the released operators do."""
 
 GONE = -1.0
-"""Score of a candidate that was picked or dropped; real scores are not negative."""
+"""Score of a candidate that is out of the race, and of a pick that does not count; real scores are not negative."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,21 +76,46 @@ class Picks:
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """Candidates that compete with each other, side by side in flat tables of R rows and one row that fills up.
+    """Candidates that compete with each other: G groups (a class of a video each) of similar size, filled up to W.
 
-    Per row: `candidate`, `start`, `end`, `length`, `score` (R + 1,). Per group (B, G): its `first` row, its `size`, the
-    row of its best candidate `head` and that one's score `best`.
+    Attributes:
+        group: number of the group, (G,): video * number of classes + class.
+        candidate: their place among the N candidates, ascending within the group, (G, W).
+        start: (G, W).
+        end: (G, W).
+        length: (G, W).
+        score: after the picks so far, (G, W).
+        ceiling: `GONE` for what was picked or fills up, else no less than `score`, (G, W).
     """
 
+    group: Tensor
     candidate: Tensor
     start: Tensor
     end: Tensor
     length: Tensor
     score: Tensor
-    first: Tensor
-    size: Tensor
-    head: Tensor
-    best: Tensor
+    ceiling: Tensor
+
+    def keep(self, alive: Tensor) -> _Groups:
+        """Drop the groups that are not `alive` (G,)."""
+        rows = alive.nonzero().squeeze(1)
+        if len(rows) == len(alive):
+            return self
+        columns = self.group, self.candidate, self.start, self.end, self.length, self.score, self.ceiling
+        return _Groups(*(column.index_select(0, rows) for column in columns))
+
+    def pick(self, rule: SuppressionRule) -> tuple[Tensor, Tensor]:
+        """Take the best candidate of every group, decay the others, and return its score and place, (G, 1) each."""
+        top, place = self.score.max(dim=1, keepdim=True)
+        self.ceiling.scatter_(1, place, GONE)
+        start, end, length = (bound.gather(1, place) for bound in (self.start, self.end, self.length))
+        overlap = tiou_from_bounds(start, end, length, self.start, self.end, self.length)
+        if rule.method == "hard":
+            self.score.masked_fill_(overlap >= rule.tiou_threshold, GONE)
+        else:
+            self.score.mul_(_weight(overlap, length, rule))
+        torch.minimum(self.score, self.ceiling, out=self.score)
+        return top, place
 
 
 def nms(segments: Tensor, scores: Tensor, labels: Tensor, valid: Tensor, *, rule: SuppressionRule) -> Picks:
@@ -107,75 +133,79 @@ def nms(segments: Tensor, scores: Tensor, labels: Tensor, valid: Tensor, *, rule
     """
     if rule.method == "hard" and rule.min_score > 0:
         valid = valid & (scores > rule.min_score)
-    groups = _group(segments, scores, labels if rule.per_class else torch.zeros_like(labels), valid)
-    steps = min(rule.max_segments, scores.shape[1])
-    picked = groups.head.new_full((len(scores), steps), len(groups.score) - 1)
-    kept = scores.new_full((len(scores), steps), GONE)
-    offset = torch.arange(int(groups.size.max()) if len(scores) else 0, device=scores.device)
-    for step in range(steps):
-        top, group = groups.best.max(dim=1, keepdim=True)
-        if not (top > GONE).any():
-            break
-        picked[:, step], kept[:, step] = _pick(groups, group, offset, rule)[:, 0], top[:, 0]
-    valid = kept > GONE
-    return Picks(groups.candidate[picked].masked_fill(~valid, 0), kept.clamp(min=0), valid)
+    labels = labels.masked_fill(~valid, 0) if rule.per_class else torch.zeros_like(labels)
+    num_labels = int(labels.max()) + 1 if labels.numel() else 1
+    kept = scores.new_full((len(scores), num_labels, min(rule.max_segments, scores.shape[1])), GONE)
+    index = labels.new_zeros(kept.shape)
+    for groups in _group(segments, scores, labels, valid, num_labels):
+        _suppress(groups, kept, index, rule)
+    return _merge(kept, index)
 
 
-def _group(segments: Tensor, scores: Tensor, labels: Tensor, valid: Tensor) -> _Groups:
-    """Lay the valid candidates side by side, by video, label and index."""
-    video, candidate = valid.nonzero(as_tuple=True)
-    num_labels = int(labels[valid].max()) + 1 if len(video) else 1
-    group, order = (video * num_labels + labels[valid]).sort(stable=True)
-    start, end = pad(segments[valid][order].T, (0, 1))
-    score = scores[valid][order]
+def _group(segments: Tensor, scores: Tensor, labels: Tensor, valid: Tensor, num_labels: int) -> Iterator[_Groups]:
+    """Lay out the valid candidates by video and label, largest groups first, at most four times as wide as needed."""
+    place = valid.flatten().nonzero().squeeze(1)
+    group = place // scores.shape[1] * num_labels + labels.take(place)
+    group, order = group.sort(stable=True)
+    place = place[order]
     size = group.bincount(minlength=len(scores) * num_labels)
-    best = score.new_full(size.shape, GONE).scatter_reduce_(0, group, score, "amax")
-    is_best = (score == best[group]).nonzero().squeeze(1)
-    head = size.new_full(size.shape, len(score)).scatter_reduce_(0, group[is_best], is_best, "amin")
-    per_video = (len(scores), num_labels)
-    return _Groups(
-        candidate=pad(candidate[order], (0, 1)),
-        start=start,
-        end=end,
-        length=end - start + LENGTH_EPSILON,
-        score=pad(score, (0, 1), value=GONE),
-        first=(size.cumsum(0) - size).view(per_video),
-        size=size.view(per_video),
-        head=head.view(per_video),
-        best=best.view(per_video),
-    )
+    first = size.cumsum(0) - size
+    magnitude = size.double().log2().div(2).floor()
+    for similar in magnitude[size > 0].unique().flip(0):
+        groups = (magnitude == similar).nonzero().squeeze(1)
+        offset = torch.arange(int(size[groups].max()), device=groups.device)
+        gone = offset >= size[groups, None]
+        row = place.take((first[groups, None] + offset).masked_fill_(gone, 0))
+        start, end = (bound.take(row) for bound in segments.unbind(dim=2))
+        score = scores.take(row).masked_fill_(gone, GONE)
+        yield _Groups(groups, row % scores.shape[1], start, end, end - start + LENGTH_EPSILON, score, score.clone())
 
 
-def _pick(groups: _Groups, group: Tensor, offset: Tensor, rule: SuppressionRule) -> Tensor:
-    """Take the best of `group` (B, 1) in each video, decay the rest of the group, and return the row taken (B, 1)."""
-    pick = groups.head.gather(1, group)
-    groups.score[pick] = GONE
-    row = groups.first.gather(1, group) + offset
-    row = torch.where(offset < groups.size.gather(1, group), row, len(groups.score) - 1)
-    bounds = (groups.start, groups.end, groups.length)
-    overlap = tiou_from_bounds(*(bound.take(pick) for bound in bounds), *(bound.take(row) for bound in bounds))
-    rest = _decay(groups.score.take(row), overlap, groups.length.take(pick), rule)
-    groups.score.scatter_(0, row.flatten(), rest.flatten())
-    best, place = rest.max(dim=1, keepdim=True)
-    groups.best.scatter_(1, group, best)
-    groups.head.scatter_(1, group, row.gather(1, place))
-    return pick
+def _suppress(groups: _Groups, kept: Tensor, index: Tensor, rule: SuppressionRule) -> None:
+    """Pick in all groups until they have nothing that could be among the best K of their video.
+
+    Args:
+        groups: candidates.
+        kept: scores of the picks of all groups, in the order of picking, `GONE` where there is none, (B, C, K);
+            what is picked is written here.
+        index: the candidates picked, (B, C, K); likewise.
+        rule: how to suppress.
+    """
+    _, num_labels, most = kept.shape
+    step = 0
+    while step < min(most, groups.score.shape[1]):
+        worst = kept.flatten(1).topk(most).values[:, -1].clamp(min=rule.min_score if step else 0)
+        groups = groups.keep(groups.score.amax(dim=1) >= worst[groups.group // num_labels])
+        if not len(groups.group):
+            break
+        rounds = range(step, min(max(2 * step, 1), most))  # as many as so far, because to look costs as much as a pick
+        tops, places = zip(*(groups.pick(rule) for _ in rounds), strict=True)
+        score, place = torch.cat(tops, dim=1), torch.cat(places, dim=1)
+        later = score if step else score[:, 1:]  # than the first of its class
+        later.masked_fill_(later < rule.min_score, GONE)
+        kept.flatten(0, 1)[groups.group, rounds.start : rounds.stop] = score
+        index.flatten(0, 1)[groups.group, rounds.start : rounds.stop] = groups.candidate.gather(1, place)
+        step = rounds.stop
 
 
-def _decay(scores: Tensor, overlap: Tensor, length: Tensor, rule: SuppressionRule) -> Tensor:
-    """Scores (B, N) after a pick that overlaps the candidates by `overlap` (B, N) and is `length` (B, 1) long."""
-    if rule.method == "hard":
-        return scores.masked_fill_(overlap >= rule.tiou_threshold, GONE)
+def _merge(kept: Tensor, index: Tensor) -> Picks:
+    """Merge the picks (B, C, K) of a video's classes into its best K."""
+    most = kept.shape[2]
+    scores, order = kept.flatten(1).sort(dim=1, descending=True, stable=True)
+    scores, index = scores[:, :most], index.flatten(1).gather(1, order[:, :most])
+    valid = scores > GONE
+    return Picks(index.masked_fill(~valid, 0), scores.clamp(min=0), valid)
+
+
+def _weight(overlap: Tensor, length: Tensor, rule: SuppressionRule) -> Tensor:
+    """Factors (G, W) of scores after picks that overlap the candidates by `overlap` (G, W) and are `length` (G, 1)."""
     if rule.method == "gaussian":
-        weight = overlap.square().div_(-rule.sigma).exp_()
-    elif rule.method == "gated_gaussian":
+        return overlap.square_().div_(-rule.sigma).exp_()
+    if rule.method == "gated_gaussian":
         near = overlap >= rule.gate[0] + rule.gate[1] * length
-        weight = torch.where(near, overlap.square().div_(-rule.sigma).exp_(), 1.0)
-    else:
-        weight = 1 - overlap if rule.method == "linear" else torch.zeros_like(overlap)
-        weight = torch.where(overlap >= rule.tiou_threshold, weight, 1.0)
-    decayed = scores * weight
-    return decayed.masked_fill_((scores < 0) | (decayed < rule.min_score), GONE)
+        return torch.where(near, overlap.square_().div_(-rule.sigma).exp_(), 1.0)
+    weight = 1 - overlap if rule.method == "linear" else torch.zeros_like(overlap)
+    return torch.where(overlap >= rule.tiou_threshold, weight, 1.0)
 
 
 def vote(

@@ -87,56 +87,49 @@ def assign_targets(
     Returns:
         Targets for all points, padded ones included.
     """
-    positive = _positive(points, segments, centre_radius) & (labels != NO_EVENT)[:, None]  # (B, P, N)
-    if class_aware:
-        before = _shorter(segments) if same_class == "shortest" else _later(segments)
-        chosen = _undominated(positive, before & (labels[:, :, None] == labels[:, None]))
-        labelled = positive
-    else:
-        chosen = _undominated(positive, _shorter(segments))
-        labelled = positive & _as_short_as(chosen, segments)
-
-    multi_hot = segments.new_zeros(*positive.shape[:2], num_classes)
-    video, point, event = labelled.nonzero(as_tuple=True)
-    multi_hot[video, point, labels[video, event]] = 1
-
+    segments = segments.masked_fill((labels == NO_EVENT)[..., None], torch.nan)  # compares as false
+    video, event, point = _positive(points, segments, centre_radius).nonzero(as_tuple=True)  # R of the B x N x P
+    label, place = labels[video, event], video * len(points.position) + point
+    multi_hot = segments.new_zeros(len(segments), len(points.position), num_classes)
     offsets = segments.new_zeros(*(multi_hot.shape if class_aware else multi_hot.shape[:2]), 2)
-    video, point, event = chosen.nonzero(as_tuple=True)
-    place = (video, point, labels[video, event]) if class_aware else (video, point)
-    offsets[place] = encode_offsets(segments[video, event], points.position[point], points.stride[point])
+    flat_offsets = offsets.flatten(0, -2)
+
+    slot = place * num_classes + label if class_aware else place  # takes the offsets of one event
+    length = segments[..., 1] - segments[..., 0]
+    turn = _turn(length, same_class if class_aware else "shortest")[video, event]
+    chosen = (turn == _least_of_slot(turn, slot, len(flat_offsets))).nonzero().squeeze(1)
+    encoded = encode_offsets(segments[video, event], points.position[point], points.stride[point])
+    flat_offsets[slot[chosen]] = encoded[chosen]
+
+    if not class_aware:
+        length = length[video, event]
+        shortest = _least_of_slot(length, slot, len(flat_offsets))
+        labelled = (length <= shortest + SAME_LENGTH).nonzero().squeeze(1)
+        place, label = place[labelled], label[labelled]
+    multi_hot.flatten(0, 1)[place, label] = 1
     return DenseTargets(multi_hot, offsets)
 
 
 def _positive(points: Points, segments: Tensor, centre_radius: float | None) -> Tensor:
-    """Tell which events (B, P, N) each point lies strictly inside, near their centre, and has in its range."""
-    start, end = segments[:, None].unbind(dim=-1)  # (B, 1, N)
-    position, lower, upper = points.position[:, None], points.lower[:, None], points.upper[:, None]
-    farthest = torch.maximum(position - start, end - position)
+    """Tell which points lie strictly inside each event, near its centre, and have it in their range, (B, N, P)."""
+    start, end = segments[..., None].unbind(dim=2)  # (B, N, 1)
+    left, right = points.position - start, end - points.position
+    farthest = torch.maximum(left, right)
+    in_range = farthest.clamp(points.lower, points.upper) == farthest
     if centre_radius is not None:
-        centre, reach = 0.5 * (start + end), points.stride[:, None] * centre_radius
-        start, end = torch.maximum(start, centre - reach), torch.minimum(end, centre + reach)
-    return (position > start) & (position < end) & (farthest >= lower) & (farthest <= upper)
+        centre, reach = 0.5 * (start + end), points.stride * centre_radius
+        left = points.position - torch.maximum(start, centre - reach)
+        right = torch.minimum(end, centre + reach) - points.position
+    return in_range & (torch.minimum(left, right) > 0)
 
 
-def _shorter(segments: Tensor) -> Tensor:
-    """Tell for each pair [b, m, n] whether event m is shorter than n, or as long and annotated before it."""
-    length = segments[..., 1] - segments[..., 0]
-    difference = length[:, :, None] - length[:, None]
-    return (difference < 0) | ((difference == 0) & _later(segments).mT)
+def _turn(length: Tensor, same_class: SameClass) -> Tensor:
+    """Tell when it is the turn of each event (B, N) of a video, 0 first; the first at a point is taken."""
+    if same_class == "last":
+        return torch.arange(length.shape[1], device=length.device).flip(0).expand_as(length)
+    return length.argsort(dim=1, stable=True).argsort(dim=1)
 
 
-def _later(segments: Tensor) -> Tensor:
-    """Tell for each pair [m, n] whether event m is annotated after n."""
-    order = torch.arange(segments.shape[1], device=segments.device)
-    return order[:, None] > order
-
-
-def _undominated(positive: Tensor, before: Tensor) -> Tensor:
-    """Keep those positive events (B, P, N) that have no other positive event `before` (B, N, N) them."""
-    return positive & (positive.float() @ before.float() == 0)
-
-
-def _as_short_as(chosen: Tensor, segments: Tensor) -> Tensor:
-    """Tell which events (B, P, N) are as short as the one chosen at the point, up to `SAME_LENGTH`."""
-    length = (segments[..., 1] - segments[..., 0])[:, None]  # (B, 1, N)
-    return length <= (length * chosen).sum(dim=2, keepdim=True) + SAME_LENGTH
+def _least_of_slot(values: Tensor, slot: Tensor, slots: int) -> Tensor:
+    """For each of R values the least of those that share its slot, (R,); there are so many `slots`."""
+    return values.new_empty(slots).scatter_reduce_(0, slot, values, "amin", include_self=False)[slot]

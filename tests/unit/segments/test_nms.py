@@ -56,6 +56,22 @@ def test_scores_descend_and_valid_picks_come_first(rows, rule):
     assert (picks.index[~picks.valid] == 0).all()
 
 
+@pytest.mark.parametrize("method", ["hard", "gaussian"])
+@pytest.mark.parametrize("most", [5, 40])
+def test_many_candidates_of_few_large_and_many_small_classes(method, most):
+    """Classes of all sizes, some of which stop early and some of which are picked from to the end."""
+    random = torch.Generator().manual_seed(0)
+    labels = (torch.rand(2, 150, generator=random).pow(3) * 20).long()
+    start, length, scores = torch.rand(3, 2, 150, generator=random, dtype=torch.float64)
+    segments = torch.stack([start * 30, start * 30 + length * 10], dim=2)
+    rule = SuppressionRule(method=method, tiou_threshold=0.3, min_score=0.1, max_segments=most)
+    picks = nms(segments, scores, labels, torch.ones(2, 150, dtype=torch.bool), rule=rule)
+    for i in range(2):
+        expected, decayed = slow.nms(segments[i], scores[i], labels[i], rule, ties="index")
+        assert picks.index[i, picks.valid[i]].tolist() == expected.tolist()
+        torch.testing.assert_close(picks.scores[i, picks.valid[i]], decayed)
+
+
 def test_inputs_stay_as_they_are():
     inputs = batch_of([[(0, 5, 0.9, 0), (1, 5, 0.5, 0)]])
     copies = [tensor.clone() for tensor in inputs]

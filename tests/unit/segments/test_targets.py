@@ -124,6 +124,14 @@ def test_videos_without_events_have_ordinary_shapes(class_aware, shape):
     assert not targets.offsets.any()
 
 
+@pytest.mark.parametrize("class_aware", [True, False])
+def test_what_stands_behind_the_last_event_does_not_matter(class_aware):
+    segments, labels = one_video((2.0, 8.0, 1), (3.0, 7.0, NO_EVENT), (torch.nan, torch.inf, NO_EVENT))
+    options = {"num_classes": CLASSES, "class_aware": class_aware}
+    padded, alone = (assign_targets(POINTS, segments[:, :n], labels[:, :n], **options) for n in (3, 1))
+    assert_same(padded, alone)
+
+
 def test_bounds_of_an_event_are_outside_and_ends_of_a_range_inside():
     targets = assign_targets(POINTS, *one_video((2.0, 8.0, 1)), num_classes=CLASSES, class_aware=False)
     positive = targets.labels[0, :, 1].bool()
