@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -246,11 +247,37 @@ def collate_clips(clips: Sequence[Clip]) -> ClipBatch:
     """Stack clips of equal length and equal shape of features."""
     return ClipBatch(
         videos=[clip.video for clip in clips],
-        visual=torch.stack([clip.visual for clip in clips]),
-        audio=torch.stack([clip.audio for clip in clips]),
+        visual=_stack([clip.visual for clip in clips]),
+        audio=_stack([clip.audio for clip in clips]),
         labels=torch.stack([clip.labels for clip in clips]),
         video_labels=torch.tensor([clip.video_label for clip in clips]),
     )
+
+
+def _stack(parts: Sequence[Tensor]) -> Tensor:
+    """Stack tensors of one shape; those that lie one behind the other are not copied."""
+    first = parts[0]
+    memory = first.untyped_storage().data_ptr()
+    if all(
+        part.is_contiguous()
+        and part.untyped_storage().data_ptr() == memory
+        and part.data_ptr() == first.data_ptr() + number * first.nbytes
+        for number, part in enumerate(parts)
+    ):
+        return first.as_strided((len(parts), *first.shape), (first.numel(), *first.stride()))
+    return torch.stack(list(parts))
+
+
+def _pad(parts: Sequence[Tensor], length: int) -> Tensor:
+    """Stack float32 features (T, D) of different lengths, zeros behind them.
+
+    NumPy asks for huge pages where an array is large: a batch in small ones takes longer to get than to fill.
+    """
+    padded = torch.from_numpy(np.empty((len(parts), length, parts[0].shape[1]), np.float32))
+    for row, part in zip(padded, parts, strict=True):
+        row[: len(part)] = part
+        row[len(part) :] = 0
+    return padded
 
 
 def empty_batch(task: str) -> Batch:
@@ -280,8 +307,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
     lengths = torch.tensor([len(sample.visual) for sample in samples])
     return Batch(
         videos=[sample.video for sample in samples],
-        visual=pad_sequence([sample.visual for sample in samples], batch_first=True),
-        audio=pad_sequence([sample.audio for sample in samples], batch_first=True),
+        visual=_pad([sample.visual for sample in samples], int(lengths.max())),
+        audio=_pad([sample.audio for sample in samples], int(lengths.max())),
         mask=torch.arange(int(lengths.max())) < lengths[:, None],
         segments=pad_sequence([sample.segments for sample in samples], batch_first=True),
         labels=pad_sequence([sample.labels for sample in samples], batch_first=True, padding_value=NO_EVENT),

@@ -96,6 +96,16 @@ def test_clips_are_stacked_and_move_together():
     assert collate_clips(clips).video_labels.tolist() == [0, 1, 2]
 
 
+def test_clips_are_stacked_wherever_they_lie():
+    together = torch.arange(24.0).view(4, 2, 3)
+    for order in ([0, 1, 2, 3], [1, 2], [2], [0, 2], [1, 0], [1, 1], [3, 0]):
+        for parts in ([together[i] for i in order], [together[i].clone() for i in order]):
+            clips = [Clip(str(i), part, torch.zeros(2, 2), torch.zeros(2), 0) for i, part in enumerate(parts)]
+            assert_close(collate_clips(clips).visual, together[order], rtol=0, atol=0)
+    columns = [Clip("a", column, torch.zeros(2, 2), torch.zeros(2), 0) for column in together[0].T]
+    assert_close(collate_clips(columns).visual, together[0].T, rtol=0, atol=0)
+
+
 def test_a_batch_of_no_videos_can_be_used_as_one():
     batch = empty_batch("desed")
     assert (len(batch), batch.task, batch.videos) == (0, "desed", [])

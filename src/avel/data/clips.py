@@ -98,16 +98,14 @@ class ClipFeatures:
     audio: tuple[H5Array, ...]
     pool: bool = False
 
-    def load(self, row: int, snippets: slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """Return the visual and the audio features of a video, or of some of its snippets.
+    def load(self, rows: Sequence[int], parts: Sequence[slice]) -> tuple[Tensor, Tensor]:
+        """Return the visual (N, T, …) and the audio features (N, T, D_audio) of parts of videos, equally many snippets.
 
         Raises:
             UserError: they cannot be read, or hold NaN or infinity; the message names file and row.
         """
-        visual, audio = _read(self.visual, row, snippets), _read(self.audio, row, snippets)
-        if self.pool and visual.ndim == 4:
-            visual = visual.mean(axis=(1, 2))
-        return torch.from_numpy(visual), torch.from_numpy(audio)
+        visual = _read(self.visual, rows, parts, pool=self.pool)
+        return torch.from_numpy(visual), torch.from_numpy(_read(self.audio, rows, parts))
 
 
 class ClipDataset(Dataset[Clip]):
@@ -146,20 +144,46 @@ class ClipDataset(Dataset[Clip]):
         Raises:
             UserError: its features cannot be read, or hold NaN or infinity; the message names file and row.
         """
-        index, part = divmod(key[0] if isinstance(key, tuple) else key, len(self.parts))
-        visual, audio = self.features.load(int(self.rows[index]), self.parts[part])
-        return Clip(
-            video=self.videos[index],
-            visual=visual,
-            audio=audio,
-            labels=torch.from_numpy(self.labels[index, self.parts[part]]),
-            video_label=int(self.classes[index]),
-        )
+        return self.__getitems__([key])[0]
+
+    def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> list[Clip]:
+        """Return the clips of a batch (called by loaders): their features lie side by side, so that none are copied."""
+        places = [divmod(key[0] if isinstance(key, tuple) else key, len(self.parts)) for key in keys]
+        parts = [self.parts[part] for _, part in places]
+        visual, audio = self.features.load([int(self.rows[index]) for index, _ in places], parts)
+        return [
+            Clip(
+                video=self.videos[index],
+                visual=seen,
+                audio=heard,
+                labels=torch.from_numpy(self.labels[index, part]),
+                video_label=int(self.classes[index]),
+            )
+            for (index, _), part, seen, heard in zip(places, parts, visual, audio, strict=True)
+        ]
 
 
-def _read(arrays: Sequence[H5Array], row: int, snippets: slice) -> npt.NDArray[np.float32]:
+def _read(
+    arrays: Sequence[H5Array], rows: Sequence[int], parts: Sequence[slice], *, pool: bool = False
+) -> npt.NDArray[np.float32]:
+    _, snippets, *step = arrays[0].shape
+    length = len(range(*parts[0].indices(snippets)))
+    values = np.empty((len(rows), length, *(step[-1:] if pool else step)), np.float32)
+    order = np.argsort(rows, kind="stable")  # disks like to go one way
+    places = [(*_find(arrays, rows[number]), parts[number], values[number]) for number in order]
+    for array, row, part, _ in places:
+        array.expect(row, part)
+    for array, row, part, out in places:
+        if len(array.shape) > out.ndim + 1:
+            out[:] = array.read(row, part).mean(axis=(1, 2))
+        else:
+            array.read(row, part, out=out)
+    return values
+
+
+def _find(arrays: Sequence[H5Array], row: int) -> tuple[H5Array, int]:
     for array in arrays:
         if row < len(array):
-            return array.read(row, snippets)
+            return array, row
         row -= len(array)
     raise IndexError("there are fewer videos")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -18,6 +18,10 @@ from avel.segments.targets import decode_offsets
 from avel.segments.windows import window_cores
 
 Suppression = Literal["soft", "hard", "none"]
+
+WINDOWS_LIMIT = 2**17
+"""Candidates of a video in windows that are kept: a video of hours has millions. Suppression picks by descending score,
+so that it would miss one of the others only after this many better ones."""
 
 
 @dataclass(slots=True)
@@ -49,6 +53,13 @@ class Candidates:
             self.labels.gather(1, index),
             self.valid.gather(1, index),
         )
+
+    def best(self, count: int) -> Candidates:
+        """Keep the `count` valid candidates of each video that score best, in their order."""
+        if self.scores.shape[1] <= count:
+            return self
+        order = self.scores.masked_fill(~self.valid, -1).argsort(dim=1, descending=True, stable=True)
+        return self.take(order[:, :count].sort(dim=1).values)
 
     @classmethod
     def concat(cls, parts: Sequence[Candidates]) -> Candidates:
@@ -204,16 +215,19 @@ class DenseDecoder:
         return Candidates(segments, picks.scores, picked.labels, picks.valid)
 
 
-def merge_windows(parts: Sequence[Candidates], starts: Sequence[Sequence[int]], size: int) -> Candidates:
+def merge_windows(
+    parts: Iterable[Candidates], starts: Sequence[Sequence[int]], size: int, *, limit: int = WINDOWS_LIMIT
+) -> Candidates:
     """Put the candidates of overlapping windows on the time axes of their videos.
 
     Every window keeps the candidates whose centre is nearer to its own middle than to its neighbours', so that an
     event of at most the windows' overlap is judged by a window that sees all of it.
 
     Args:
-        parts: candidates of batches of windows, in the order of videos and, within a video, of time.
+        parts: candidates of batches of windows, in the order of videos and, within a video, of time; taken one by one.
         starts: for each of the B videos the first snippets of its windows.
         size: snippets per window.
+        limit: candidates that are kept of a video at most, the best ones.
 
     Returns:
         Candidates of the B videos.
@@ -221,13 +235,15 @@ def merge_windows(parts: Sequence[Candidates], starts: Sequence[Sequence[int]], 
     windows = (tensors for part in parts for tensors in zip(*part.fields(), strict=True))
     videos = []
     for of_video in starts:
-        kept = []
+        kept: list[Candidates] = []
         for start, (low, high) in zip(of_video, window_cores(of_video, size), strict=True):
             segments, scores, labels, valid = next(windows)
             centre = segments.mean(dim=1) + start
             keep = valid & (centre >= low) & (centre < high)
-            kept.append((segments[keep] + start, scores[keep], labels[keep], valid[keep]))
-        videos.append(Candidates(*(torch.cat(tensors)[None] for tensors in zip(*kept, strict=True))))
+            kept.append(Candidates(*(x[None, keep] for x in (segments + start, scores, labels, valid))))
+            if sum(part.scores.shape[1] for part in kept) > 2 * limit:
+                kept = [Candidates.concat(kept).best(limit)]
+        videos.append(Candidates.concat(kept).best(limit))
     return Candidates.stack(videos)
 
 

@@ -200,8 +200,9 @@ class DenseLocalizer(Localizer, ABC):
 
         With `long_videos="windows"` videos longer than the task's `max_length` are seen in windows that overlap by
         half, at most B at a time; their candidates are merged (see `merge_windows`) before suppression runs over the
-        whole video. With "whole" each video of a batch that holds a longer one is seen alone: what depends on the
-        length of the batch, such as stretched positions, then depends on no other video.
+        whole video: memory grows with its length by the features alone. With "whole" each video of a batch that holds
+        a longer one is seen alone: what depends on the length of the batch, such as stretched positions, then depends
+        on no other video.
         """
         task = self.tasks[self.task_of(batch)]
         if batch.mask.shape[1] <= task.max_length:
@@ -216,10 +217,10 @@ class DenseLocalizer(Localizer, ABC):
         starts = [window_starts(length, size, size // 2) for length in batch.lengths.tolist()]
         rows = [row for row, of_row in enumerate(starts) for _ in of_row]
         flat = [start for of_row in starts for start in of_row]
-        parts = [
+        parts = (  # of which few are there at a time: of each, the merger drops what its neighbours see better
             self._candidates(batch.windows(rows[i : i + len(batch)], flat[i : i + len(batch)], size))
             for i in range(0, len(rows), len(batch))
-        ]
+        )
         return merge_windows(parts, starts, size)
 
     def _one_by_one(self, batch: Batch) -> Candidates:

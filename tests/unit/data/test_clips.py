@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from avel.batch import collate_clips
 from avel.data.ave_annotations import KEY, read_ave_annotations
 from avel.data.clips import ClipDataset, ClipFeatures
 from avel.data.h5 import H5Array
@@ -63,4 +64,18 @@ def test_single_snippets_are_the_snippets_of_the_clips(root, pool):
 
 def test_a_row_beyond_all_files_is_an_error(root):
     with pytest.raises(IndexError, match="there are fewer videos"):
-        features(root).load(14)
+        features(root).load([14], [slice(None)])
+
+
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("single_snippets", [False, True])
+def test_a_batch_holds_the_same_clips_as_one_by_one_and_is_not_copied(root, pool, single_snippets):
+    data = dataset(root, pool=pool, single_snippets=single_snippets)
+    keys = [(3, 1), (2, 1), (0, 1), (3, 1)]
+    clips = data.__getitems__(keys)
+    batch = collate_clips(clips)
+    assert batch.videos == [data[key].video for key in keys]
+    for name in ("visual", "audio", "labels"):
+        alone = torch.stack([getattr(data[key], name) for key in keys])
+        torch.testing.assert_close(getattr(batch, name), alone, rtol=0, atol=0)
+    assert batch.visual.data_ptr() == clips[0].visual.data_ptr()

@@ -30,6 +30,8 @@ def test_rows_and_parts_of_rows_are_read_as_float32(tmp_path, dtype):
         assert array.read(row).dtype == np.float32
         np.testing.assert_array_equal(array.read(row), values[row].astype(np.float32))
         np.testing.assert_array_equal(array.read(row, slice(1, 3)), values[row, 1:3].astype(np.float32))
+        array.read(row, out=(out := np.empty((4, 3), np.float32)))
+        np.testing.assert_array_equal(out, values[row].astype(np.float32))
     np.testing.assert_array_equal(array.whole(), values)
     assert array.whole().dtype == values.dtype
 
@@ -52,6 +54,26 @@ def test_a_file_larger_than_any_memory_is_read_row_by_row(tmp_path):
     float64_row = 8 * row.size
     assert of_a_part < float64_row / 2
     assert of_a_row < 2 * float64_row
+
+
+@pytest.mark.parametrize("layout", [{}, {"chunks": (1, 4, 3)}, {"compression": "gzip"}])
+def test_what_is_expected_is_read_as_ever(tmp_path, layout):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=VALUES, **layout)
+    array = H5Array(tmp_path / "a.h5", "x", AXES)
+    for row, part in ((3, slice(None)), (0, slice(2, 3))):
+        array.expect(row, part)
+        np.testing.assert_array_equal(array.read(row, part), VALUES[row, part].astype(np.float32))
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="only Linux is asked")
+def test_just_the_bytes_of_a_part_are_expected(path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, begin, size, advice: asked.append((begin, size)))
+    H5Array(path, "x", AXES).expect(3, slice(1, 3))
+    ((begin, size),) = asked
+    stored = np.frombuffer(path.read_bytes()[begin : begin + size], VALUES.dtype)
+    np.testing.assert_array_equal(stored, VALUES[3, 1:3].ravel())
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
