@@ -6,7 +6,7 @@ The layout, with times in seconds:
                           "annotations": [{"segment": [start, end], "label", "label_id"}]}}}
 
 A file without any `label_id` has its classes numbered in the alphabetical order of their names (capitals first). A
-video may say its `fps`.
+video may say its `fps`, and what is `only_heard` or `only_seen` in it (`avel.data.one_sided`).
 
 This is the only place where annotations are checked: whoever gets a `VideoAnnotation` can rely on finite
 events of positive length inside their video (or beyond it, where that was asked for) and on class ids without
@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from avel.data.event_checks import AnnotationRules, EventChecker, class_numbers, get, number
+from avel.data.one_sided import OneSidedSpan, read_one_sided
 from avel.errors import UserError
 
 
@@ -44,6 +45,7 @@ class VideoAnnotation:
             (N, 2) float64, in the file's order.
         labels: class ids, (N,) int64.
         fps: frames per second of the video, None where the file does not say.
+        one_sided: spans in which something is only heard or only seen.
     """
 
     video: str
@@ -53,6 +55,7 @@ class VideoAnnotation:
     segments: npt.NDArray[np.float64]
     labels: npt.NDArray[np.int64]
     fps: float | None = None
+    one_sided: tuple[OneSidedSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +215,8 @@ def _read_video(video: str, entry: Any, checker: EventChecker) -> VideoAnnotatio
     if not isinstance(rows, list):
         raise ValueError('"annotations" must be a list')
     segments, labels = checker.events(rows, duration, video)
-    return VideoAnnotation(video, split, duration, segments, labels, _frame_rate(entry.get("fps")))
+    frame_rate = _frame_rate(entry.get("fps"))
+    return VideoAnnotation(video, split, duration, segments, labels, frame_rate, read_one_sided(entry))
 
 
 def _frame_rate(value: Any) -> float | None:

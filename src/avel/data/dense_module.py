@@ -18,6 +18,7 @@ from avel.data.event_checks import AnnotationRules, Beyond
 from avel.data.families import FeatureFamily
 from avel.data.features import FeatureFolder
 from avel.data.module import SPLITS, LoaderOptions, LocalizationDataModule
+from avel.data.one_sided import one_sided_table
 from avel.data.transforms import MODALITIES, FeatureNoise, RandomCrop
 from avel.errors import UserError, check_choice
 from avel.provenance import Provenance
@@ -224,6 +225,11 @@ class DenseDataModule(LocalizationDataModule):
             }
             for annotation in self.annotations.split(split)
         }
+
+    def one_sided(self, split: str) -> dict[str, dict[str, Any]]:
+        """What is only heard or only seen: video id -> `one_sided_table`, of the videos where something is."""
+        videos = self.annotations.split(split)
+        return {video.video: one_sided_table(video.one_sided, self.class_names) for video in videos if video.one_sided}
 
     def durations(self, split: str) -> dict[str, float]:
         """Length in seconds of each usable video of a split."""

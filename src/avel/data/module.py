@@ -129,6 +129,10 @@ class LocalizationDataModule(LightningDataModule, ABC):
     def prepare(self, split: str) -> None:
         """Check the files of a split (the first time)."""
 
+    def one_sided(self, split: str) -> dict[str, dict[str, Any]]:
+        """Return what is only heard or only seen, see `avel.data.one_sided`: nothing where annotations do not tell."""
+        return {}
+
     def memory(self) -> dict[str, Any]:
         """Return what a checkpoint should remember of the data set, in plain values: a kind of data sets says more."""
         return {}

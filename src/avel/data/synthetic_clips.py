@@ -12,19 +12,20 @@ from pathlib import Path
 
 from rich.progress import track
 
-from avel.data.annotations import VideoAnnotation, read_annotations
+from avel.data.annotations import VideoAnnotation, check_annotations, read_annotations
+from avel.data.one_sided import SIDES
 from avel.data.synthetic_annotations import Entry, draw_database
 from avel.data.synthetic_classes import CLASSES
 from avel.data.synthetic_folder import claim, write
 from avel.data.synthetic_mp4 import write_mp4
-from avel.data.synthetic_scenes import draw_scene
+from avel.data.synthetic_scenes import Scene, draw_scene
 from avel.data.synthetic_statistics import CLIPS
 from avel.errors import UserError
 
 Clip = tuple[Path, VideoAnnotation]
 """Where to write it, and what happens in it."""
 
-FORMAT = 1
+FORMAT = 2
 """Changes whenever the same options give other files."""
 
 
@@ -59,6 +60,8 @@ class ClipOptions:
 def write_clips(root: Path, options: ClipOptions, *, workers: int = 1, force: bool = False) -> list[Path]:
     """Write `annotations.json` (in the layout of UnAV-100), `videos/*.mp4` and `synthetic.json`, which says how.
 
+    Annotations also tell what is only heard and only seen, see `avel.data.one_sided`.
+
     Each file appears whole or not at all; equal options write only what is missing.
 
     Args:
@@ -73,10 +76,10 @@ def write_clips(root: Path, options: ClipOptions, *, workers: int = 1, force: bo
     Raises:
         UserError: the options ask for something impossible, or `root` holds other data, see `claim`.
     """
-    database = _database(options)
+    path = root / "annotations.json"
+    database = _database(options, path)
     manifest = asdict(options) | {"format": FORMAT, "kind": "clips"}
     claim(root, manifest, data=("annotations.json", "videos"), stale=("videos/*.mp4",), force=force)
-    path = root / "annotations.json"
     write(path, json.dumps({"version": "synthetic clips", "database": database}).encode())
     videos = read_annotations(path).videos
     clips = [(root / "videos" / f"{video.video}.mp4", video) for video in videos]
@@ -85,12 +88,30 @@ def write_clips(root: Path, options: ClipOptions, *, workers: int = 1, force: bo
     return [path for path, _ in missing]
 
 
-def _database(options: ClipOptions) -> dict[str, Entry]:
+def _database(options: ClipOptions, path: Path) -> dict[str, Entry]:
     database = draw_database(videos=options.videos, classes=options.classes, seed=options.seed, statistics=CLIPS)
     for entry in database.values():
         for row in entry["annotations"]:
             row["label"] = CLASSES[row["label_id"]].name
+    for video in check_annotations(database, path).videos:
+        database[video.video] |= _one_sided(_scene(options, video))
     return database
+
+
+def _one_sided(scene: Scene) -> Entry:
+    """Return what is only heard and only seen, see `avel.data.one_sided`."""
+    both = set(scene.seen) & set(scene.heard)
+    return {
+        f"only_{side}": [
+            {"segment": [round(span.start, 3), round(span.end, 3)], "label": CLASSES[span.label].name}
+            for span in sorted(set(spans) - both, key=lambda span: span.start)
+        ]
+        for side, spans in zip(SIDES, (scene.heard, scene.seen), strict=True)
+    }
+
+
+def _scene(options: ClipOptions, annotation: VideoAnnotation) -> Scene:
+    return draw_scene(annotation, classes=options.classes, difficulty=options.difficulty, seed=options.seed)
 
 
 def _run(render: Callable[[Clip], None], clips: Sequence[Clip], workers: int) -> None:
@@ -103,5 +124,5 @@ def _run(render: Callable[[Clip], None], clips: Sequence[Clip], workers: int) ->
 
 def _render(options: ClipOptions, clip: Clip) -> None:
     path, annotation = clip
-    scene = draw_scene(annotation, classes=options.classes, difficulty=options.difficulty, seed=options.seed)
+    scene = _scene(options, annotation)
     write_mp4(path, scene.pictures(), scene.fps, scene.sound(), scene.rate)

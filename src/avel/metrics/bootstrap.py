@@ -1,4 +1,4 @@
-"""How sure a difference in mAP is: a paired bootstrap over videos (Efron and Tibshirani, 1993).
+"""How sure a difference of scores, e.g. mAP, is: a paired bootstrap over videos (Efron and Tibshirani, 1993).
 
 Videos are drawn with replacement, the same for all systems. A video that is drawn twice counts as two videos with the
 same content. Predictions are matched with events once: a draw only changes how often each counts. Tied scores of one
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -25,6 +26,35 @@ class Interval:
     difference: float
     low: float
     high: float
+
+
+class Resampled(Protocol):
+    """A score of one system, as a function of how often each video counts."""
+
+    @property
+    def num_videos(self) -> int:
+        """V."""
+        ...
+
+    def __call__(self, counts: Tensor) -> Tensor:
+        """Return the score of a draw, scalar float64; `counts` (V,) float64."""
+        ...
+
+
+class ResampledMean:
+    """Mean of a number that every video has, e.g. its accuracy, as a function of how often each video counts.
+
+    Args:
+        values: (V,) float64; videos with NaN do not count.
+    """
+
+    def __init__(self, values: Tensor) -> None:
+        self.num_videos = len(values)
+        self.values, self.counted = values.nan_to_num(), (~values.isnan()).double()
+
+    def __call__(self, counts: Tensor) -> Tensor:
+        """Return the mean of a draw, scalar float64; `counts` (V,) float64."""
+        return (self.values * counts).sum() / (self.counted * counts).sum()
 
 
 class ResampledMAP:
@@ -87,17 +117,18 @@ def _running(values: Tensor, start: Tensor) -> Tensor:
 
 
 def paired_bootstrap(
-    one: Sequence[ResampledMAP],
-    other: Sequence[ResampledMAP],
+    one: Sequence[Resampled],
+    other: Sequence[Resampled],
     *,
     resamples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Confidence interval of the difference in mAP of two systems, `one` minus `other`, by percentiles.
+    """Confidence interval of the difference of two systems, `one` minus `other`, by percentiles.
 
     Args:
-        one: the system's runs, e.g. of several seeds, whose mAP is averaged; all of the same videos in the same order.
+        one: the system's runs, e.g. of several seeds, whose scores are averaged; all of the same videos in the same
+            order.
         other: the same of the other system.
         resamples: number of draws.
         level: share of the draws inside.

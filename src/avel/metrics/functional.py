@@ -24,7 +24,7 @@ from torch.nn.functional import pad
 
 from avel.metrics.rules import DEFAULT_RULES, EvaluationRules, clean_events, collide
 from avel.metrics.tables import Events, Predictions, flip, group_of, lexsort, ragged_ranges, rank_within
-from avel.segments.ops import tiou
+from avel.segments.ops import tiou_from_bounds
 
 
 class DenseScores(NamedTuple):
@@ -81,7 +81,7 @@ def dense_average_precision(
     pairs = _pair(predictions, order, events, num_classes, rules)
     found = _match(pairs, tiou_thresholds, len(events.labels))
     return DenseScores(
-        torch.stack([_average_precision(rank, num_predictions, num_events) for rank in found], dim=1),
+        torch.stack([average_precision(rank, num_predictions, num_events) for rank, _ in found], dim=1),
         _recall(pairs, events.labels, num_events, tiou_thresholds, recall_k),
         num_events,
     )
@@ -96,6 +96,19 @@ def true_positives(
         The rows of the predictions by class and descending score, and for each threshold the places in that order of
         those that get an event, ascending.
     """
+    order, found = matches(predictions, events, num_classes=num_classes, tiou_thresholds=tiou_thresholds)
+    return order, [rank for rank, _ in found]
+
+
+def matches(
+    predictions: Predictions, events: Events, *, num_classes: int, tiou_thresholds: Tensor
+) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    """Match as `true_positives` does, and say who gets what.
+
+    Returns:
+        The rows of the predictions by class and descending score, and for each threshold the places in that order of
+        those that get an event, ascending, beside the rows of these events.
+    """
     order = lexsort(predictions.labels, -predictions.scores)
     pairs = _pair(predictions, order, events, num_classes, DEFAULT_RULES)
     return order, _match(pairs, tiou_thresholds, len(events.labels))
@@ -107,36 +120,51 @@ def _pair(predictions: Predictions, order: Tensor, events: Events, num_classes: 
     event_group, event_order = group_of(events, num_classes).sort(stable=True)
     group = group_of(predictions, num_classes)
     size = event_group.bincount(minlength=int(pad(group, (0, 1)).max()) + 1)
-    start = size.cumsum(0) - size
+    start = size.cumsum(0).sub_(size)
     contender = size.index_select(0, group).nonzero().squeeze(1)
-    contender = contender.index_select(0, rank.index_select(0, contender).argsort())
-    group = group.index_select(0, contender)
+    rank, group = rank.index_select(0, contender), group.index_select(0, contender)
     first, count = start.index_select(0, group), size.index_select(0, group)
     owner, slot = ragged_ranges(first, count)
     prediction, event = contender.index_select(0, owner), event_order.index_select(0, slot)
 
-    a, b = predictions.segments.index_select(0, prediction), events.segments.index_select(0, event)
-    overlap = tiou(a[:, None], b[:, None]).flatten()
+    a, b = _bounds(predictions.segments, prediction), _bounds(events.segments, event)
+    overlap = tiou_from_bounds(*a, *b)
     if rules.empty_pairs == "match":
-        overlap[(a[:, 0] == a[:, 1]) & (b[:, 0] == b[:, 1])] = torch.inf
-    pairs = _Pairs(rank[prediction], event, overlap, (rank_within(first) // count)[owner])
+        overlap[(a[2] == 0) & (b[2] == 0)] = torch.inf
+    by_rank = rank.argsort()
+    recall_level = torch.empty_like(rank).scatter_(0, by_rank, rank_within(first.index_select(0, by_rank))) // count
     touching = overlap.nonzero().squeeze(1)
-    pairs = _Pairs(*(column.index_select(0, touching) for column in pairs))
+    owner = owner.index_select(0, touching)
+    pairs = _Pairs(
+        rank.index_select(0, owner),
+        event.index_select(0, touching),
+        overlap.index_select(0, touching),
+        recall_level.index_select(0, owner),
+    )
     order = lexsort(pairs.rank, -pairs.tiou)
     return _Pairs(*(column.index_select(0, order) for column in pairs))
 
 
-def _match(pairs: _Pairs, thresholds: Tensor, num_events: int) -> list[Tensor]:
-    """Assign events to predictions; for each threshold the ranks of the true positives, ascending."""
+def _bounds(segments: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Start, end and length of the segments in `rows`, (R,) each: columns are several times faster to pick from."""
+    start, end = (bound.index_select(0, rows) for bound in segments.unbind(dim=1))
+    return start, end, end - start
+
+
+def _match(pairs: _Pairs, thresholds: Tensor, num_events: int) -> list[tuple[Tensor, Tensor]]:
+    """Assign events to predictions; for each threshold the ranks of the true positives, ascending, and their events."""
     options = pairs.rank.unique_consecutive(return_counts=True)[1]
     best = options.cumsum(0) - options
     best_tiou = pairs.tiou.index_select(0, best)
-    pairs = _Pairs(*(pad(column, (0, 1), value=-1) for column in pairs))  # a row that ends the last prediction's
+    next_tiou = pad(pairs.tiou[1:], (0, 1)).index_fill_(0, best[1:] - 1, 0)  # 0: the prediction has no further event
     reached = (best.index_select(0, (best_tiou >= threshold).nonzero().squeeze(1)) for threshold in thresholds)
-    return [_settle(pairs, row, threshold, num_events) for row, threshold in zip(reached, thresholds, strict=True)]
+    return [
+        _settle(pairs, next_tiou >= threshold, row, num_events)
+        for row, threshold in zip(reached, thresholds, strict=True)
+    ]
 
 
-def _settle(pairs: _Pairs, row: Tensor, threshold: Tensor, num_events: int) -> Tensor:
+def _settle(pairs: _Pairs, goes_on: Tensor, row: Tensor, num_events: int) -> tuple[Tensor, Tensor]:
     """Match, best prediction first, for all classes and videos at once.
 
     Deferred acceptance (Gale and Shapley, 1962): every prediction asks for its best event, every event holds the
@@ -145,12 +173,12 @@ def _settle(pairs: _Pairs, row: Tensor, threshold: Tensor, num_events: int) -> T
 
     Args:
         pairs: candidates.
+        goes_on: whether the prediction reaches the threshold with its next event, too, (R,) bool.
         row: for each prediction that reaches the threshold the row of its best event.
-        threshold: scalar.
         num_events: number of events.
 
     Returns:
-        The ranks of the predictions that hold an event, ascending.
+        The ranks of the predictions that hold an event, ascending, and their events.
     """
     holder = row.new_full((num_events,), torch.iinfo(row.dtype).max)
     while True:
@@ -158,19 +186,25 @@ def _settle(pairs: _Pairs, row: Tensor, threshold: Tensor, num_events: int) -> T
         holder.scatter_reduce_(0, event, suitor, "amin")
         lost = holder.index_select(0, event) < suitor
         if not lost.any():
-            return suitor
-        row = row + lost
-        goes_on = (pairs.rank.index_select(0, row) == suitor) & (pairs.tiou.index_select(0, row) >= threshold)
-        row = row.index_select(0, goes_on.nonzero().squeeze(1))
+            return suitor, event
+        stays = ~lost | goes_on.index_select(0, row)
+        row = (row + lost).index_select(0, stays.nonzero().squeeze(1))
 
 
-def _average_precision(rank: Tensor, num_predictions: Tensor, num_events: Tensor) -> Tensor:
-    """AP (C,) from the ranks of the true positives alone, because precision peaks where one is found.
+def precision_envelope(
+    rank: Tensor, num_predictions: Tensor, num_events: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """Precision envelope per class, from the ranks of the true positives alone: precision peaks where one is found.
 
     Args:
-        rank: place of each true positive by class and descending score, ascending.
+        rank: place of each true positive by class and descending score, ascending (`true_positives`).
         num_predictions: per class, (C,).
         num_events: per class, (C,).
+        weight: for how many true positives each of a class counts in its precision, (C,); None: for one.
+
+    Returns:
+        The highest precision at which at least G, G - 1, … 1 events are found, (C, G) float64 with the largest G of
+        all classes; 0 where fewer are found.
     """
     end = num_predictions.cumsum(0)
     label = torch.searchsorted(end, rank, right=True)
@@ -179,8 +213,16 @@ def _average_precision(rank: Tensor, num_predictions: Tensor, num_events: Tensor
 
     steps = max(1, int(num_events.max()))
     precision = torch.zeros(len(num_events), steps, dtype=torch.float64, device=rank.device)
-    precision[label, steps - found] = found.double() / visited  # from the right, where the envelope starts
-    return precision.cummax(dim=1).values.sum(dim=1) / num_events
+    hits = found.double() if weight is None else found * weight[label]
+    precision[label, steps - found] = hits / (hits + (visited - found))  # from the right, where the envelope starts
+    return precision.cummax(dim=1).values
+
+
+def average_precision(
+    rank: Tensor, num_predictions: Tensor, num_events: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """AP (C,): the area under the envelope; arguments as there."""
+    return precision_envelope(rank, num_predictions, num_events, weight).sum(dim=1) / num_events
 
 
 def _recall(pairs: _Pairs, labels: Tensor, num_events: Tensor, thresholds: Tensor, recall_k: Sequence[int]) -> Tensor:

@@ -49,18 +49,34 @@ def flip(table: Table) -> Table:
 def lexsort(major: Tensor, minor: Tensor) -> Tensor:
     """Indices that sort by `major` (int64 below 2^31), then `minor` (float64), then row."""
     bits = (minor + 0.0).view(torch.int64)  # as integers, because those are sorted several times faster; no -0.0
-    bits = torch.where(bits < 0, bits ^ torch.iinfo(torch.int64).max, bits)
+    bits.bitwise_xor_((bits >> 63).bitwise_and_(torch.iinfo(torch.int64).max))  # negative numbers in their order
     order = bits.argsort(stable=True)
     return order.index_select(0, major.int().index_select(0, order).argsort(stable=True))
 
 
 def rank_within(groups: Tensor) -> Tensor:
     """How many earlier rows have the same group, (N,); groups are small non-negative integers."""
-    groups, order = groups.sort(stable=True)
+    groups, order = groups.int().sort(stable=True)
     counts = groups.bincount()
     start = counts.cumsum(0) - counts
     rank = torch.arange(len(groups), device=groups.device) - start.index_select(0, groups)
     return torch.empty_like(rank).scatter_(0, order, rank)
+
+
+def same_video(rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Pair the rows of two tables that speak about the same video.
+
+    Args:
+        rows: videos of one table, (N,).
+        others: videos of the other table, (M,).
+
+    Returns:
+        Index into `rows` and index into `others` of each pair, (P,) each; pairs of one row follow each other.
+    """
+    videos, order = others.sort(stable=True)
+    first = torch.searchsorted(videos, rows)
+    owner, slot = ragged_ranges(first, torch.searchsorted(videos, rows, right=True) - first)
+    return owner, order.index_select(0, slot)
 
 
 def ragged_ranges(starts: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,4 +91,4 @@ def ragged_ranges(starts: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     """
     owner = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
     shift = starts - (counts.cumsum(0) - counts)
-    return owner, torch.arange(len(owner), device=owner.device) + shift[owner]
+    return owner, torch.arange(len(owner), device=owner.device).add_(shift.index_select(0, owner))

@@ -30,6 +30,10 @@ class DenseData(Protocol):
         """Length of every video of a split in seconds."""
         ...
 
+    def one_sided(self, split: str) -> dict[str, dict[str, Any]]:
+        """What is only heard or only seen: video id -> `segments` (N, 2) in seconds, `labels` and `sides` (N,)."""
+        ...
+
 
 class DenseEvaluation:
     """Collects the detections of one pass over a split and scores them against its annotations.

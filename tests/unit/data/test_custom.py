@@ -83,6 +83,19 @@ def test_other_formats_and_a_given_duration(tmp_path, folder):
     assert set(data.durations("test").values()) == {30}
 
 
+def test_what_is_only_heard_is_known_but_no_event(tmp_path, folder):
+    heard = [{"segment": [3, 4], "label": "dog"}]
+    rows = {"duration": 10, "annotations": [{"segment": [1, 2], "label": "dog"}], "only_heard": heard}
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps({"database": {f"{video}.mp4": rows for video in VIDEOS}}))
+    data = own(path, folder)
+    found = data.one_sided("test")
+    assert set(found) == set(data.targets("test"))
+    assert {tuple(table["segments"].flatten().tolist()) for table in found.values()} == {(3, 4)}
+    path.write_text(json.dumps({"database": {video: rows | {"only_heard": []} for video in VIDEOS}}))
+    assert own(path, folder).one_sided("test") == {}
+
+
 def test_events_must_fit_the_features(tmp_path, folder):
     table = write_rows(tmp_path / "own.csv", *(f"{video},0,{60 if video == 'v07' else 1},dog" for video in VIDEOS))
     with pytest.raises(UserError, match=r"video 'v07': event \[0, 60\] s lies outside the video of 10\.5 s"):

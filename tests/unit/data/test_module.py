@@ -43,6 +43,10 @@ def test_batches_bear_the_name_of_the_task(data):
     assert [batch.videos for batch in named] == [batch.videos for batch in unnamed]
 
 
+def test_annotations_need_not_tell_what_is_only_heard(data):
+    assert data.one_sided("test") == {}
+
+
 def test_workers_can_be_told_the_task(data):
     data.task = "ours"
     collate = pickle.loads(pickle.dumps(data.val_dataloader().collate_fn))

@@ -9,6 +9,7 @@ import pytest
 from avel.data.annotations import read_annotations
 from avel.data.synthetic_classes import CLASSES
 from avel.data.synthetic_clips import ClipOptions, write_clips
+from avel.data.synthetic_scenes import draw_scene
 from avel.errors import UserError
 from avel.extraction.media import probe
 from avel.extraction.pictures import read_pictures
@@ -103,6 +104,21 @@ def test_annotations_name_classes_and_show_each_in_every_split(tmp_path, monkeyp
         rows = [row for entry in document.values() if entry["subset"] == split for row in entry["annotations"]]
         assert {row["label"] for row in rows} == {CLASSES[k].name for k in range(10)}
     assert all(15 <= entry["duration"] <= 30 for entry in document.values())
+
+
+def test_annotations_tell_what_is_only_heard_and_only_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr("avel.data.synthetic_clips._render", lambda options, clip: None)
+    options = ClipOptions(videos=20, classes=4, difficulty=0.5)
+    write_clips(tmp_path, options)
+    count = 0
+    for video in read_annotations(tmp_path / "annotations.json").videos:
+        scene = draw_scene(video, classes=4, difficulty=0.5, seed=0)
+        for side, spans, others in (("heard", scene.heard, scene.seen), ("seen", scene.seen, scene.heard)):
+            drawn = sorted((span.start, CLASSES[span.label].name) for span in set(spans) - set(others))
+            told = sorted((span.start, span.label) for span in video.one_sided if span.side == side)
+            assert told == [(pytest.approx(start, abs=1e-3), label) for start, label in drawn]
+            count += len(told)
+    assert count > 20
 
 
 def test_impossible_options_are_refused(tmp_path):

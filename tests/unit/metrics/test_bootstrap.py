@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avel.metrics.bootstrap import ResampledMAP, paired_bootstrap
+from avel.metrics.bootstrap import ResampledMAP, ResampledMean, paired_bootstrap
 from avel.metrics.functional import dense_average_precision
 from avel.metrics.tables import Events, Predictions
 
@@ -92,3 +92,11 @@ def test_nothing_predicted_scores_nothing():
         torch.zeros(0).long(), torch.zeros(0, 2).double(), torch.zeros(0).long(), torch.zeros(0).double()
     )
     assert prepare(nothing, events)(torch.ones(VIDEOS, dtype=torch.float64)) == 0
+
+
+def test_means_of_numbers_per_video_are_compared():
+    better, worse = (ResampledMean(torch.tensor(values, dtype=torch.float64)) for values in ([1, 0.5], [0.5, 0]))
+    found = paired_bootstrap([better], [worse], resamples=20)
+    assert (found.difference, found.low, found.high) == (0.5, 0.5, 0.5)
+    partly = ResampledMean(torch.tensor([1.0, torch.nan], dtype=torch.float64))
+    assert partly(torch.tensor([3.0, 5.0], dtype=torch.float64)) == 1.0

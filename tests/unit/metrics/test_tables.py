@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avel.metrics.tables import lexsort, ragged_ranges, rank_within
+from avel.metrics.tables import lexsort, ragged_ranges, rank_within, same_video
 
 numbers = st.floats(allow_nan=False) | st.sampled_from([0.0, -0.0, 1.0])
 
@@ -24,3 +24,10 @@ def test_ragged_ranges():
     owner, value = ragged_ranges(torch.tensor([5, 0, 9]), torch.tensor([2, 0, 3]))
     assert owner.tolist() == [0, 0, 2, 2, 2]
     assert value.tolist() == [5, 6, 9, 10, 11]
+
+
+@given(st.lists(st.integers(0, 4), max_size=8), st.lists(st.integers(0, 4), max_size=8))
+def test_same_video_pairs_all_rows_of_a_video(rows, others):
+    pairs = same_video(torch.tensor(rows).long(), torch.tensor(others).long())
+    expected = [(a, b) for a, video in enumerate(rows) for b, other in enumerate(others) if video == other]
+    assert list(zip(*(column.tolist() for column in pairs), strict=True)) == expected
