@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avel.events import Event, EventTable
-from avel.exports import write_labels, write_subtitles
+from avel.exchange.audacity import write_labels
+from avel.exchange.subtitles import write_subtitles
 from avel.report.page import Page, default_threshold, write_index, write_page
 
 TABLE, INDEX = "events.json", "index.html"
@@ -46,7 +47,7 @@ def write_video(folder: Path, found: LocalizedVideo, threshold: float | None = N
     """
     shown = default_threshold(found.events) if threshold is None else threshold
     sure = EventTable(list(found.events)).above(shown)
-    write_labels(folder / "labels" / f"{found.video}.txt", sure)
+    write_labels(folder / "labels" / f"{found.video}.txt", sorted(sure, key=lambda event: (event.start, event.end)))
     write_subtitles(folder / "subtitles" / f"{found.video}.srt", sure)
     path, index = folder / "pages" / f"{found.video}.html", folder / INDEX
     return write_page(path, found.path, found.duration, found.events, threshold=shown, index=index)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from avel.events import Event
 
 Entry = dict[str, Any]
 """A video: `annotations`, and `subset` and `duration` where the format knows them."""
@@ -18,6 +20,11 @@ MEDIA = re.compile(
 def event(start: float, end: float, label: str) -> Entry:
     """Return an event in the layout of a database; blanks around its label are dropped."""
     return {"segment": [start, end], "label": label.strip()}
+
+
+def entry_of(events: Iterable[Event]) -> Entry:
+    """Return a video with its events, without their scores."""
+    return {"annotations": [event(row.start, row.end, row.label) for row in events]}
 
 
 def video_id(name: str) -> str:
@@ -36,12 +43,3 @@ def by_id(database: Mapping[str, Entry]) -> dict[str, Entry]:
         if (other := names[video_id(name)]) != name:
             raise ValueError(f"{name!r} and {other!r} would both be the video {video_id(name)!r}: rename one of them")
     return {video_id(name): entry for name, entry in database.items()}
-
-
-def seconds(text: str) -> float:
-    """Parse a number of seconds, with a decimal point or, as some programs write in some countries, a decimal comma.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return float(text.strip().replace(",", "."))

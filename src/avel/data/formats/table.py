@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from avel.data.formats.entries import Entry, event, seconds
+from avel.data.formats.entries import Entry, event
+from avel.exchange.text import parse_number
 
 COLUMNS: Mapping[str, Sequence[str]] = {
     "video": ("video", "video_id", "filename", "file"),
@@ -70,7 +71,7 @@ def _tell(entry: Entry, key: str, value: str | float) -> None:
 
 def _number(text: str, name: str) -> float:
     try:
-        return seconds(text)
+        return parse_number(text)
     except ValueError:
         raise ValueError(f"{name} {text!r} must be a number of seconds") from None
 

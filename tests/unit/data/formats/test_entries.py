@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 
-from avel.data.formats.entries import by_id, seconds, video_id
+from avel.data.formats.entries import by_id, video_id
 from tests.unit.data.formats.drawn import DATABASES
 
 
@@ -30,10 +30,3 @@ def test_videos_are_named_by_their_ids(database):
 def test_two_videos_of_one_name_are_refused():
     with pytest.raises(ValueError, match=r"'a/x\.mp4' and 'b/x\.mp4' would both be the video 'x': rename one of them"):
         by_id({"a/x.mp4": {}, "y": {}, "b/x.mp4": {}})
-
-
-def test_seconds():
-    assert [seconds(text) for text in ("1.5", " 1,5 ", "90")] == [1.5, 1.5, 90]
-    for text in ("", "1:30", "1.000,5"):
-        with pytest.raises(ValueError, match="could not convert"):
-            seconds(text)
