@@ -88,8 +88,10 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     if trainer.is_global_zero:
         results.warn_of_subset(document.get("tasks", {"": document}), document["split"])
         run_folder.write_predictions(folder, document["split"], method.tables)
+        document |= run_folder.footprint(method, started)
+        write_report(cfg, folder, document, method, data)
         # the last file: what has it is done
-        files.write_json(folder / "results.json", document | run_folder.footprint(method, started))
+        files.write_json(folder / "results.json", document)
         names = {task: part.class_names for task, part in data.by_task().items()}
         systems = {task: {document["method"]: found} | baselines.get(task, {}) for task, found in method.scores.items()}
         shown = tables.closing(systems, method.ap, names, document["split"])
@@ -280,9 +282,25 @@ def describe(
     }
 
 
+def write_report(cfg: DictConfig, folder: Path, document: dict[str, Any], method: Any, data: Any) -> None:
+    """Write the page to look at, if there are results; a run does not fail because that fails."""
+    if not cfg.report or cfg.stage == "predict":
+        return
+    from avel.tasks.run_report import REPORT, JudgedRun, write_run_report
+
+    videos = Path(cfg.report.videos) if cfg.report.videos else None
+    try:
+        write_run_report(folder / REPORT, [JudgedRun(folder, document, method.tables)], data, videos=videos)
+    except Exception as error:  # whatever it is: the results are there
+        path = shlex.quote(os.path.relpath(folder))
+        log.warning("No %s: %s: %s. Try again: python scripts/report.py %s", REPORT, type(error).__name__, error, path)
+
+
 def next_steps(cfg: DictConfig, folder: Path, weights: str | None) -> Iterator[str]:
     """Say, in rich's markup, where the files are and how to go on."""
     yield escape(f"\nRun folder: {os.path.relpath(folder)}")
+    if (page := folder / "report.html").is_file():
+        yield escape(f"Report:     {os.path.relpath(page)}")
     if cfg.stage != "fit":
         return
     dropped = ("ckpt_path=", "stage=", "untrained=", "resume=")

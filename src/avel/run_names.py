@@ -11,7 +11,7 @@ from contextlib import suppress
 from hashlib import blake2b
 
 SAME_RESULT = (
-    *("paths.log_dir", "paths.run_dir", "logger", "launcher", "sweep", "resume"),
+    *("paths.log_dir", "paths.run_dir", "logger", "launcher", "sweep", "resume", "report"),
     *("callbacks.last", "callbacks.progress", "callbacks.panels", "callbacks.pictures"),
 )
 """Keys that leave a result as it is, with all keys below them. (Where the data lie decides which data they are.)"""

@@ -51,7 +51,7 @@ def test_run_folder_has_predictions_by_task(fitted):
     folder, done = fitted
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert files == {
-        *("config.yaml", "metrics.csv", "results.json", "console.log"),
+        *("config.yaml", "metrics.csv", "results.json", "console.log", "report.html"),
         *("checkpoints/best.ckpt", "checkpoints/last.ckpt"),
         *(f"predictions/{task}/test.json" for task in TASKS),
     }

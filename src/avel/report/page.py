@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from avel.events import Event
-from avel.files import whole_file
+from avel.report.rendering import render
 
 LEAST_THRESHOLD = 0.1
 """What a page shows at first is at least so sure."""
@@ -71,14 +68,14 @@ def write_page(
     title = title or (video_file.name if video_file else next((event.video for event in ordered), "Events"))
     rows = [[event.start, event.end, classes.index(event.label), event.score] for event in ordered]
     data = {"duration": duration, "threshold": shown, "classes": classes, "events": rows}
-    _render(
+    render(
         path,
         "page.html",
         title=title,
         data=data,
         scored=any(event.score is not None for event in ordered),
-        video=video_file and {"url": _link(path, video_file), "name": video_file.name},
-        index=index and _link(path, index),
+        video=video_file and {"url": relative_url(path, video_file), "name": video_file.name},
+        index=index and relative_url(path, index),
     )
     sure = (event for event in ordered if event.score is None or event.score >= shown)
     return Page(path, title, duration, tuple(sure))
@@ -92,7 +89,7 @@ def write_index(path: Path, pages: Sequence[Page], *, title: str = "Videos") -> 
     known = _classes([event for page in pages for event in page.events])
     shared = known if len(known) <= COLOURS else []
     videos = [_listing(path, page, shared or _classes(page.events)) for page in pages]
-    _render(path, "index.html", title=title, videos=videos)
+    render(path, "index.html", title=title, videos=videos)
 
 
 def default_threshold(events: Sequence[Event]) -> float:
@@ -122,7 +119,7 @@ def _listing(index: Path, page: Page, coloured: Sequence[str]) -> dict[str, Any]
     percent = 100 / page.duration
     return {
         "title": page.title,
-        "link": _link(index, page.path),
+        "link": relative_url(index, page.path),
         "length": clock(page.duration),
         "classes": [{"name": label, "colour": coloured.index(label) % COLOURS} for label in classes],
         "lanes": min(max(len(classes), 1), COLOURS),
@@ -138,19 +135,7 @@ def _listing(index: Path, page: Page, coloured: Sequence[str]) -> dict[str, Any]
     }
 
 
-def _link(page: Path, target: Path) -> str:
+def relative_url(page: Path, target: Path) -> str:
     """Return the relative URL of a file, seen from a page."""
     relative = os.path.relpath(target, page.parent)
     return quote(os.fsencode(relative.replace(os.sep, "/")))
-
-
-def _render(path: Path, template: str, **values: object) -> None:
-    text = _environment().get_template(template).render(values)
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="replace")
-
-
-@cache
-def _environment() -> Environment:
-    loader = PackageLoader("avel.report")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

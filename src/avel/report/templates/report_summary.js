@@ -1,0 +1,97 @@
+// What was run, what came out beside what is trivial, and how the training went.
+
+/** What speaks against taking numbers as they are. */
+function warnings(notes) {
+  return notes.map((note) => element("p", { className: "warning", textContent: note }));
+}
+
+function drawRuns() {
+  const notes = data.runs.flatMap(({ name, notes: ofRun }) => ofRun.map((note) => (several ? `${name}: ${note}` : note)));
+  return card(several ? "Runs" : "Run", ...warnings(notes), legend(), several ? factsTable() : factsList(data.runs[0].facts));
+}
+
+function factsList(facts) {
+  const pairs = Object.entries(facts).map(([fact, text]) => (
+    element("div", {}, element("dt", { textContent: fact }), element("dd", { textContent: text }))
+  ));
+  return element("dl", {}, ...pairs);
+}
+
+function factsTable() {
+  const facts = [...new Set(data.runs.flatMap((run) => Object.keys(run.facts)))];
+  const rows = facts.map((fact) => [fact, ...data.runs.map((run) => run.facts[fact] ?? "–")]);
+  const differs = ([, ...values]) => new Set(values).size > 1;
+  return plainTable(["", ...data.runs.map((run) => run.name)], rows, { mark: differs, words: true });
+}
+
+/** "map@0.50" -> 0.5; null for other scores. */
+const tiouOf = (score) => (score.startsWith("map@") ? Number(score.slice(4)) : null);
+
+function drawScores(section) {
+  const names = Object.keys(section.scores).filter((name) => tiouOf(name) === null);
+  names.sort((a, b) => (b === section.score) - (a === section.score));
+  const baselines = Object.entries(section.baselines);
+  const rows = names.map((name) => [
+    name,
+    ...section.scores[name].map((value) => element(name === section.score ? "strong" : "span", { textContent: percent(value, 2) })),
+    ...baselines.map(([, scores]) => percent(scores[name], 2)),
+  ]);
+  const head = ["%", ...data.runs.map(runName), ...baselines.map(([name]) => name)];
+  return card(
+    "Scores",
+    ...warnings(section.notes),
+    ...section.differences.map((difference, place) => sayDifference(section, difference, place + 1)),
+    element("div", { className: "pair" }, plainTable(head, rows), ...(section.precision ? [drawPerTiou(section, baselines)] : [])),
+  );
+}
+
+function sayDifference(section, { difference, low, high }, run) {
+  const sure = low > 0 || high < 0;
+  const text = `${data.runs[run].name} minus ${data.runs[0].name}: ${points(difference)} points of ${section.score},`
+    + ` 95 % interval ${points(low)} to ${points(high)}`;
+  const verdict = sure ? "" : ", which holds 0: no sure difference";
+  return element("p", { className: "difference", textContent: `${text}${verdict}.` });
+}
+
+function drawPerTiou(section, baselines) {
+  const names = Object.keys(section.scores).filter((name) => tiouOf(name) !== null);
+  const curve = (value) => names.map((name) => [tiouOf(name), value(name) / 100]);
+  const lines = [
+    ...data.runs.map((run, place) => ({
+      name: runName(run), colour: runColour(place), points: curve((name) => section.scores[name][place] ?? 0),
+    })),
+    ...baselines.map(([name, scores]) => ({
+      name, colour: "var(--faint)", dash: "5 4", points: curve((score) => scores[score] ?? 0),
+    })),
+  ];
+  const rows = [
+    ...data.runs.map((run, place) => [runName(run), ...names.map((name) => percent(section.scores[name][place]))]),
+    ...baselines.map(([name, scores]) => [name, ...names.map((score) => percent(scores[score]))]),
+  ];
+  return element(
+    "div", {},
+    lineChart(lines, { label: "tIoU" }, { label: "mAP in %", low: 0, high: 100 }),
+    plainTable(["tIoU", ...names.map((name) => tiouOf(name).toFixed(2))], rows),
+  );
+}
+
+/** Curves of `metrics.csv`: at first the score that counts, and the loss. */
+function drawTraining() {
+  const names = [...new Set(data.runs.flatMap((run) => Object.keys(run.curves)))];
+  if (!names.length) return null;
+  const first = (...wanted) => Math.max(names.findIndex((name) => wanted.some((word) => name.endsWith(word))), 0);
+  const place = element("div", { className: "pair" });
+  for (const chosen of [first(...data.sections.map(({ score }) => `val/${score}`)), first("train/loss", "/loss")]) {
+    const figure = element("div");
+    const draw = (number) => {
+      const lines = data.runs.map((run, place) => {
+        const [steps, values] = run.curves[names[number]] ?? [[], []];
+        return { name: several ? run.name : names[number], colour: runColour(place), points: steps.map((step, at) => [step, values[at]]) };
+      });
+      figure.replaceChildren(lineChart(lines, { label: "step" }, { label: names[number] }));
+    };
+    draw(chosen);
+    place.append(element("div", {}, choice("Show", names, chosen, draw), figure));
+  }
+  return card("Training", place);
+}
