@@ -84,6 +84,7 @@ def test_help_and_config_work_without_an_experiment(run_py):
         (["experiment=ccnet_unav100", "trainr=gpu"], ["trainr", "Did you mean trainer"]),
         (["experiment=ccnet_unav100", "stage=tets"], ["stage=tets", "Did you mean test"]),
         (["experiment=ccnet_unav100", "seed=["], ["no viable alternative"]),
+        (["experiment=ccnet_unav100", "report.videos=nowhere"], ["report.videos=nowhere", "no such folder"]),
         (["experiment=ccnet_unav100", "ckpt_path=nowhere.ckpt"], ["nowhere.ckpt", "no such file"]),
         (["experiment=ccnet_unav100", "ckpt_path=README.md"], ["README.md", "no checkpoint"]),
         (
@@ -117,7 +118,7 @@ def test_run_folder_is_complete(fitted):
     folder, done = fitted
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert files == {
-        *("config.yaml", "metrics.csv", "results.json", "console.log", "predictions/test.json"),
+        *("config.yaml", "metrics.csv", "results.json", "console.log", "predictions/test.json", "report.html"),
         *("checkpoints/best.ckpt", "checkpoints/last.ckpt"),
     }
     log = (folder / "console.log").read_text()
@@ -255,18 +256,21 @@ def test_all_loggers_together(run_py, tiny, tmp_path):
     assert set(shown["scalars"]) == names
 
     tables = {f"{split}/{table}" for split in ("val", "test") for table in ("ap_per_class", "map_per_tiou")}
+    tables |= {"test/false_positives", "test/missed_events"}
     assert {name.removesuffix("_table") for name in stored.of_kind("table-file")} == tables
     assert {name.removesuffix("/text_summary") for name in shown["tensors"]} >= tables | {"config"}
     pictures = stored.of_kind("image-file").keys()
-    assert {name.rpartition("/")[0] for name in pictures} == {"timelines/val", "timelines/test"}
+    assert {name.rpartition("/")[0] for name in pictures} == {"timelines/val", "timelines/test", "test"}
     assert set(shown["images"]) == pictures
+    assert stored.of_kind("html-file").keys() == {"report"}
 
     results = json.loads((tmp_path / "results.json").read_text())
     assert {key: stored.config[key] for key in ("git_commit", "versions", "seed")} == {
         key: results[key] for key in ("git_commit", "versions", "seed")
     }
     assert stored.config["method"]["head"]["dim"] == 16
-    assert stored.artifacts["report"].keys() == {"config.yaml", "results.json", "metrics.csv", "predictions/test.json"}
+    files = {"config.yaml", "results.json", "metrics.csv", "report.html", "predictions/test.json"}
+    assert stored.artifacts["report"].keys() == files
     assert stored.run.run_group == "ccnet_unav100"
     assert load(tmp_path / "checkpoints" / "last.ckpt")["dashboards"]["WeightsAndBiases"] == stored.run.run_id
     assert stored.finished

@@ -11,11 +11,14 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 ANCHORS = {"start": "ls", "middle": "ms", "end": "rs"}
 """Where a text is held, in SVG and in Pillow."""
 
+LACKING = str.maketrans({"≥": ">=", "≤": "<="})
+"""Characters that Pillow's own font lacks, and what is written for them."""
+
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def rasterize(svg: str, scale: float = 1.5) -> Image.Image:
-    """Draw a document of `avel.report`: the rectangles and lines of text directly below its root, and nothing else.
+    """Draw a document of `avel.report`: rectangles, lines and texts directly below its root, in this order, alone.
 
     Args:
         svg: the document; its `viewBox` begins at 0, 0.
@@ -30,9 +33,11 @@ def rasterize(svg: str, scale: float = 1.5) -> Image.Image:
     draw = ImageDraw.Draw(image, "RGBA")  # blends what is not opaque
     for box in root.findall("{*}rect"):
         _rect(draw, box.attrib, scale)
+    for path in root.findall("{*}polyline"):
+        _line(draw, path.attrib, scale)
     font = _font(float(root.attrib["font-size"]) * scale)
-    for line in root.findall("{*}text"):
-        _text(draw, line.attrib, line.text or "", font, scale)
+    for text in root.findall("{*}text"):
+        _text(draw, text.attrib, text.text or "", font, scale)
     return image
 
 
@@ -44,10 +49,15 @@ def _rect(draw: ImageDraw.ImageDraw, box: Mapping[str, str], scale: float) -> No
     draw.rectangle((left, top, max(left, right - 1), max(top, bottom - 1)), fill, box.get("stroke"))
 
 
+def _line(draw: ImageDraw.ImageDraw, path: Mapping[str, str], scale: float) -> None:
+    points = [tuple(float(number) * scale for number in point.split(",")) for point in path["points"].split()]
+    draw.line(points, path["stroke"], round(float(path["stroke-width"]) * scale), joint="curve")
+
+
 def _text(draw: ImageDraw.ImageDraw, line: Mapping[str, str], text: str, font: Font, scale: float) -> None:
     place = float(line["x"]) * scale, float(line["y"]) * scale
     bold = 0.3 * scale if line["font-weight"] == "600" else 0
-    draw.text(place, text, line["fill"], font, ANCHORS[line["text-anchor"]], stroke_width=bold)
+    draw.text(place, text.translate(LACKING), line["fill"], font, ANCHORS[line["text-anchor"]], stroke_width=bold)
 
 
 @cache

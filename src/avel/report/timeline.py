@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from avel.events import Event
+from avel.report.svg import COLOURS, FAINT, new_svg, rect, text
 
 WIDTH, NAME_WIDTH, ROW, BAR, TOP = 920, 190, 38, 13, 52
-ANNOTATED, INK, FAINT, PAPER = "#3b4252", "#2e3440", "#d8dee9", "#ffffff"
-PREDICTED = ("#d08770", "#5e81ac", "#a3be8c", "#b48ead", "#ebcb8b", "#88c0d0")
+ANNOTATED = "#3b4252"
 
 
 def draw_timeline(
@@ -42,22 +42,19 @@ def draw_timeline(
     svg = _frame(video, duration, TOP + ROW * len(labels) + 34)
     for index, label in enumerate(labels):
         y = TOP + ROW * index
-        _text(svg, NAME_WIDTH - 10, y + ROW / 2 + 4, label, anchor="end")
+        text(svg, NAME_WIDTH - 10, y + ROW / 2 + 4, label, anchor="end")
         for event in (e for e in annotated if e.label == label):
             _bar(svg, event, duration, y + 5, ANNOTATED, 1.0)
         for event in (e for e in shown if e.label == label):
-            _bar(svg, event, duration, y + 6 + BAR, PREDICTED[index % len(PREDICTED)], event.score or 0)
+            _bar(svg, event, duration, y + 6 + BAR, COLOURS[index % len(COLOURS)], event.score or 0)
     ElementTree.indent(svg)
     return ElementTree.tostring(svg, encoding="unicode")
 
 
 def _frame(video: str, duration: float, height: float) -> Element:
     """Title, legend and time axis."""
-    style = {"font-family": "system-ui, sans-serif", "font-size": "13", "role": "img"}
-    svg = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {WIDTH} {height}"} | style)
-    SubElement(svg, "title").text = f"Events of {video}"
-    _rect(svg, 0, 0, WIDTH, height, PAPER)
-    _text(svg, 16, 24, video, weight="600")
+    svg = new_svg(f"Events of {video}", WIDTH, height)
+    text(svg, 16, 24, video, weight="600")
     _legend(svg)
     _axis(svg, duration, height)
     return svg
@@ -69,7 +66,7 @@ def _x(seconds: float, duration: float) -> float:
 
 def _bar(svg: Element, event: Event, duration: float, y: float, colour: str, opacity: float) -> None:
     left, right = _x(event.start, duration), _x(event.end, duration)
-    bar = _rect(svg, left, y, max(right - left, 1.5), BAR, colour, opacity)
+    bar = rect(svg, left, y, max(right - left, 1.5), BAR, colour, opacity)
     bar.set("stroke", colour)  # an unsure event is pale, but its ends can be seen
     score = "" if event.score is None else f", score {event.score:.2f}"
     SubElement(bar, "title").text = f"{event.label}: {event.start:.2f}-{event.end:.2f} s{score}"
@@ -79,25 +76,13 @@ def _axis(svg: Element, duration: float, height: float) -> None:
     step = next(s for s in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, math.inf) if duration / s <= 12)
     for tick in range(int(duration // step) + 1 if step < math.inf else 1):
         x = _x(tick * step if tick else 0, duration)
-        _rect(svg, x, TOP - 4, 1, height - TOP - 22, FAINT)
-        _text(svg, x, height - 10, f"{tick * step if tick else 0:g} s", anchor="middle")
+        rect(svg, x, TOP - 4, 1, height - TOP - 22, FAINT)
+        text(svg, x, height - 10, f"{tick * step if tick else 0:g} s", anchor="middle")
 
 
 def _legend(svg: Element) -> None:
-    _rect(svg, WIDTH - 262, 14, 26, BAR, ANNOTATED)
-    _text(svg, WIDTH - 230, 25, "annotated")
+    rect(svg, WIDTH - 262, 14, 26, BAR, ANNOTATED)
+    text(svg, WIDTH - 230, 25, "annotated")
     for index, opacity in enumerate((0.25, 0.6, 1.0)):
-        _rect(svg, WIDTH - 146 + 14 * index, 14, 14, BAR, PREDICTED[0], opacity)
-    _text(svg, WIDTH - 98, 25, "predicted")
-
-
-def _rect(svg: Element, x: float, y: float, width: float, height: float, colour: str, opacity: float = 1.0) -> Element:
-    box = {"x": x, "y": y, "width": width, "height": height}
-    return SubElement(
-        svg, "rect", {k: f"{v:.1f}" for k, v in box.items()} | {"fill": colour, "fill-opacity": f"{opacity:.2f}"}
-    )
-
-
-def _text(svg: Element, x: float, y: float, text: str, anchor: str = "start", weight: str = "400") -> None:
-    style = {"text-anchor": anchor, "font-weight": weight, "fill": INK}
-    SubElement(svg, "text", {"x": f"{x:.1f}", "y": f"{y:.1f}"} | style).text = text
+        rect(svg, WIDTH - 146 + 14 * index, 14, 14, BAR, COLOURS[0], opacity)
+    text(svg, WIDTH - 98, 25, "predicted")

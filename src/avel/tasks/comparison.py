@@ -10,11 +10,11 @@ import torch
 from avel.errors import UserError
 from avel.events import EventTable
 from avel.metrics.bootstrap import Interval, ResampledMAP, paired_bootstrap
-from avel.metrics.tables import Events, Predictions
 from avel.report.compare import Group, Run, options_of, run_of
 from avel.tasks.evaluation import DenseData
+from avel.tasks.flat_tables import events_of, predictions_of
 from avel.training.failure import read_failure
-from avel.training.run_state import ASIDE, read_results
+from avel.training.run_state import finished_runs, read_results
 from avel.training.sweep import read_trials
 
 
@@ -33,8 +33,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 def _runs_of(folder: Path) -> list[Run]:
     trials = {Path(trial.folder): trial for trial in read_trials(folder)}
     found = []
-    there = {file.parent for file in folder.rglob("results.json") if ASIDE not in file.parent.name}
-    for path in trials or sorted(there):
+    for path in trials or finished_runs(folder):
         if results := read_results(path):
             found.append(run_of(str(path), results))
         elif path in trials:
@@ -82,29 +81,9 @@ def _predictions(run: Run, split: str) -> EventTable:
 def _resampled(table: EventTable, number: Mapping[str, int], data: DenseData, split: str) -> ResampledMAP:
     label = {name: place for place, name in enumerate(data.class_names)}
     return ResampledMAP(
-        _table(table, number, label),
-        _truth(data, number, split),
+        predictions_of(table, number, label),
+        events_of(data, number, split),
         num_videos=len(number),
         num_classes=len(label),
         tiou_thresholds=torch.tensor(data.tiou_grid, dtype=torch.float64),
-    )
-
-
-def _table(table: EventTable, number: Mapping[str, int], label: Mapping[str, int]) -> Predictions:
-    rows = [event for event in table if event.label in label]
-    return Predictions(
-        torch.tensor([number[event.video] for event in rows], dtype=torch.int64),
-        torch.tensor([(event.start, event.end) for event in rows], dtype=torch.float64).reshape(-1, 2),
-        torch.tensor([label[event.label] for event in rows], dtype=torch.int64),
-        torch.tensor([event.score or 0.0 for event in rows], dtype=torch.float64),
-    )
-
-
-def _truth(data: DenseData, number: Mapping[str, int], split: str) -> Events:
-    truth = [(number[video], of_video) for video, of_video in data.targets(split).items() if video in number]
-    counts = torch.tensor([len(of_video["labels"]) for _, of_video in truth], dtype=torch.int64)
-    return Events(
-        torch.tensor([place for place, _ in truth], dtype=torch.int64).repeat_interleave(counts),
-        torch.cat([of_video["segments"].double().reshape(-1, 2) for _, of_video in truth]),
-        torch.cat([of_video["labels"].long() for _, of_video in truth]),
     )

@@ -14,6 +14,7 @@ from avel.events import Event
 from avel.report.raster import rasterize
 from avel.report.timeline import draw_timeline
 from avel.tasks.base import LocalizationData, Localizer
+from avel.tasks.error_panels import show_errors
 from avel.tasks.evaluation import DenseData
 from avel.training.dashboards import Dashboard, Moment, check_interval, dashboards, is_due, moment_of
 from avel.training.results import score_name
@@ -28,7 +29,8 @@ class EvaluationPanels(Callback):
     - "val/ap_per_class": a table, one row per class;
     - "val/map_per_tiou": a curve.
 
-    Tests have "test" for "val"; where tasks have names these follow, as in "val/desed/ap_per_class".
+    Tests have "test" for "val", and show where the method fails (see `show_errors`). Where tasks have names these
+    follow, as in "val/desed/ap_per_class".
 
     Args:
         every_n_epochs: epochs of a training between two showings; its last epoch is always shown.
@@ -51,9 +53,9 @@ class EvaluationPanels(Callback):
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show a test (called by the trainer)."""
-        self._show(trainer, cast(Localizer, pl_module), "test", "test")
+        self._show(trainer, cast(Localizer, pl_module), "test", "test", errors=True)
 
-    def _show(self, trainer: Trainer, method: Localizer, prefix: str, split: str) -> None:
+    def _show(self, trainer: Trainer, method: Localizer, prefix: str, split: str, *, errors: bool = False) -> None:
         boards = dashboards(trainer.loggers)
         if not boards or not trainer.is_global_zero:
             return
@@ -63,6 +65,8 @@ class EvaluationPanels(Callback):
                 show_scores(board, score_name(prefix, task), data, method.scores[task], method.ap[task], moment)
             name = score_name("timelines", prefix, task)
             self._show_timelines(boards, name, data, split, tables[task].by_video(), moment)
+            if errors and method.ap[task].numel():
+                show_errors(boards, score_name(prefix, task), data, split, tables[task], moment)
 
     def _show_timelines(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
 
@@ -12,6 +13,9 @@ Scores = Mapping[str, float]
 
 OPTIONS = ("features", "modality", "splits", "drop_leaked")
 """Options of a data set that decide what its results can be compared with; not all sets have all of them."""
+
+SYNTHETIC = "synthetic.json"
+"""File in the root of a data set that was made up (by `avel.data.synthetic`)."""
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +85,7 @@ def score_of(document: Mapping[str, Any]) -> float | None:
 
 
 def describe_data(data: JudgedData, options: Mapping[str, Any], split: str, evaluated: int) -> dict[str, Any]:
-    """Say which data set results are about, and on how many of its videos.
+    """Say which data set results are about, whether it was made up (None: not known), and on how many of its videos.
 
     Args:
         data: the data set.
@@ -89,7 +93,9 @@ def describe_data(data: JudgedData, options: Mapping[str, Any], split: str, eval
         split: the split that was judged.
         evaluated: videos of it that were seen.
     """
+    root = options.get("root")
     return {name: options.get(name) for name in OPTIONS} | {
+        "synthetic": (Path(root) / SYNTHETIC).is_file() if root else None,
         "tiou_grid": [round(threshold, 2) for threshold in data.tiou_grid],
         "videos": {"evaluated": evaluated, "annotated": data.facts().videos[split]},
     }

@@ -76,6 +76,11 @@ def read_results(folder: Path) -> dict[str, Any] | None:
     return results if isinstance(results, dict) and "metrics" in results else None
 
 
+def finished_runs(folder: Path) -> list[Path]:
+    """Return the folders of all runs at or below a folder that have results, by name; not those that were set aside."""
+    return sorted({file.parent for file in folder.rglob("results.json") if ASIDE not in file.parent.name})
+
+
 def newest_checkpoint(folder: Path) -> Path | None:
     """Return the newest checkpoint of a run folder that is whole; those that are torn or damaged are warned of."""
     for path in (folder / "checkpoints" / name for name in RESUMES_FROM):

@@ -144,9 +144,14 @@ class WeightsAndBiases(Logger, Dashboard):
         self._show(name, chart, moment)
 
     def keep(self, folder: Path, paths: Iterable[Path], model: Path | None) -> None:
-        """Keep the files as the artifact `report-<run>`, and the checkpoint, if so asked, as `model-<run>`."""
+        """Keep the files as the artifact `report-<run>`, and the checkpoint, if so asked, as `model-<run>`.
+
+        The report is also a panel.
+        """
         files = {path.relative_to(folder).as_posix(): path for path in paths}
         self._do(lambda run: _keep_artifact(run, "report", files))
+        if page := files.get("report.html"):
+            self._do(lambda run: run.log({"report": wandb.Html(page, inject=False)}))
         if self.log_model and model is not None:
             self._do(lambda run: _keep_artifact(run, "model", {model.name: model}))
 

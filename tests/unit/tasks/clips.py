@@ -63,6 +63,9 @@ class ClipData(LightningDataModule):
     def durations(self, split):
         return {clip.video: LENGTH * self.snippet_seconds for clip in self.clips[split]}
 
+    def one_sided(self, split):
+        return {}
+
     def places(self, split):
         return {clip.video: clip.visual.any(dim=3) for clip in self.clips[split]} if self.with_places else {}
 

@@ -30,9 +30,20 @@ def test_a_training_shows_its_validations_every_few_epochs_and_its_test():
     (columns, points, _) = board.curves["test/map_per_tiou"][-1]
     assert columns == ("tIoU", "mAP")
     assert points == [(0.5, method.results["test/map@0.50"]), (0.9, method.results["test/map@0.90"])]
-    assert {name.rpartition("/")[0] for name in board.pictures} == {"timelines/val", "timelines/test"}
-    assert {len(shown) for name, shown in board.pictures.items() if name.startswith("timelines/val")} == {2}
-    assert len(board.pictures) == 6
+    timelines = {name: shown for name, shown in board.pictures.items() if name.startswith("timelines/")}
+    assert {name.rpartition("/")[0] for name in timelines} == {"timelines/val", "timelines/test"}
+    assert {len(shown) for name, shown in timelines.items() if name.startswith("timelines/val")} == {2}
+    assert len(timelines) == 6
+
+
+def test_where_the_method_fails_is_shown_after_a_test_alone():
+    board, data, method = Board(), ClipData(), Toy()
+    trainer = quiet_trainer(callbacks=[EvaluationPanels(count=0)], logger=[board], log_every_n_steps=1)
+    trainer.fit(method, data)
+    assert (board.pictures.keys(), board.tables.keys()) == (set(), {"val/ap_per_class"})
+    trainer.test(method, data, verbose=False)
+    assert "test/precision_recall" in board.pictures
+    assert {"test/false_positives", "test/missed_events"} < board.tables.keys()
 
 
 def test_a_picture_shows_what_is_annotated_and_what_is_found(monkeypatch):
@@ -66,8 +77,8 @@ def test_tasks_with_names_are_shown_one_by_one():
         setattr(method, name, {"ours": getattr(method, name)[""]})
     trainer.datamodule = Data()
     EvaluationPanels(count=1).on_test_end(trainer, method)
-    assert board.tables.keys() == {"test/ours/ap_per_class"}
-    assert {name.rpartition("/")[0] for name in board.pictures} == {"timelines/test/ours"}
+    assert {name.rpartition("/")[0] for name in board.tables} == {"test/ours"}
+    assert {name.rpartition("/")[0] for name in board.pictures} == {"test/ours", "timelines/test/ours"}
 
 
 def test_without_a_dashboard_nothing_is_drawn(monkeypatch):

@@ -12,6 +12,9 @@ from avel.training.results import (
 )
 
 NAN = float("nan")
+DATA = SimpleNamespace(
+    tiou_grid=(0.1, 0.30000000000000004), facts=lambda: SimpleNamespace(videos={"test": 5, "validation": 4})
+)
 
 
 def test_names_have_no_empty_parts():
@@ -44,16 +47,14 @@ def test_the_mean_leaves_out_what_is_not_defined():
 
 
 def test_results_say_on_which_data_and_how_many_videos(caplog):
-    data = SimpleNamespace(
-        tiou_grid=(0.1, 0.30000000000000004), facts=lambda: SimpleNamespace(videos={"test": 5, "validation": 4})
-    )
-    described = describe_data(data, {"features": "one_peace", "root": "x"}, "test", 3)
+    described = describe_data(DATA, {"features": "one_peace", "root": "x"}, "test", 3)
     assert described == {
         **{"features": "one_peace", "modality": None, "splits": None, "drop_leaked": None},
+        "synthetic": False,
         "tiou_grid": [0.1, 0.3],
         "videos": {"evaluated": 3, "annotated": 5},
     }
-    whole = describe_data(data, {}, "test", 5)
+    whole = describe_data(DATA, {}, "test", 5)
     with caplog.at_level(logging.WARNING):
         warn_of_subset({"a": whole, "b": described}, "test")
         warn_of_subset({"": described}, "test")
@@ -61,6 +62,12 @@ def test_results_say_on_which_data_and_how_many_videos(caplog):
         "Only 3 of the 5 videos of b's test split: not comparable with results on all",
         "Only 3 of the 5 videos of the test split: not comparable with results on all",
     ]
+
+
+def test_data_that_were_made_up_are_told_by_their_file(tmp_path):
+    (tmp_path / "synthetic.json").touch()
+    assert describe_data(DATA, {"root": str(tmp_path)}, "test", 5)["synthetic"] is True
+    assert describe_data(DATA, {}, "test", 5)["synthetic"] is None  # those of one's own
 
 
 def test_a_sweep_maximizes_what_chose_the_weights_but_never_the_test():

@@ -3,7 +3,7 @@ import pytest
 from avel.errors import UserError
 from avel.training.checkpointing import BestCheckpoint, LastCheckpoint
 from avel.training.files import write_json
-from avel.training.run_state import RunState, newest_checkpoint, read_results, run_state
+from avel.training.run_state import ASIDE, RunState, finished_runs, newest_checkpoint, read_results, run_state
 from tests.unit.training.scored import fit
 
 CONFIG = {"stage": "fit", "seed": 1, "method": {"dim": 8, "num_classes": None}, "paths": {"log_dir": "a"}}
@@ -47,6 +47,15 @@ def test_a_faulty_checkpoint_is_passed_over_with_a_warning(stopped, checkpoints,
 
     (stopped / "checkpoints" / "best.ckpt").write_bytes(b"")
     assert newest_checkpoint(stopped) is None
+
+
+def test_finished_runs_are_found_below_a_folder_by_name_without_those_that_were_set_aside(tmp_path):
+    for name in ("b/2", "b/1", f"b/1{ASIDE}2026"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "results.json").touch()
+    (tmp_path / "b" / "3").mkdir()
+    assert finished_runs(tmp_path) == [tmp_path / "b" / "1", tmp_path / "b" / "2"]
+    assert finished_runs(tmp_path / "b" / "2") == [tmp_path / "b" / "2"]
 
 
 def test_a_finished_run_has_results(stopped):

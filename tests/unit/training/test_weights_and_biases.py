@@ -84,6 +84,17 @@ def test_all_that_waits_for_an_upload_lies_in_the_run_folder(tmp_path):
     assert "WANDB_DATA_DIR" not in os.environ
 
 
+def test_the_report_is_a_page_of_the_run_as_it_is(tmp_path):
+    (tmp_path / "report.html").write_text("<!doctype html><title>a run</title>", encoding="utf-8")
+    board = WeightsAndBiases(tmp_path)
+    board.keep(tmp_path, [tmp_path / "report.html"], None)
+    board.close()
+    stored = read_run(tmp_path)
+    ((page,),) = stored.of_kind("html-file").values()
+    assert (stored.folder / "files" / page["path"]).read_bytes() == (tmp_path / "report.html").read_bytes()
+    assert "report.html" in stored.artifacts["report"]
+
+
 def test_the_best_checkpoint_is_kept_on_request_only(tmp_path):
     (tmp_path / "best.ckpt").write_text("weights")
     board = WeightsAndBiases(tmp_path)
