@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,20 +13,45 @@ from torch import Tensor
 
 from avel.errors import UserError
 
+INFLATION = 16
+"""Times by which compressed weights may grow."""
+
 
 def read_keras_weights(path: str | Path) -> dict[str, Tensor]:
     """Read all weights under the names that Keras lists them by, e.g. "dense_1/kernel", in its layout.
+
+    Links that lead out of a layer's group, and weights that lie in other files, are not followed.
 
     Raises:
         UserError: the file is missing, damaged or no weight file of Keras.
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
-            layers = [file[_text(layer)] for layer in file.attrs["layer_names"]]
+            layers = [_own(file, _text(layer)) for layer in file.attrs["layer_names"]]
             names = [(layer, _text(name)) for layer in layers for name in layer.attrs["weight_names"]]
-            return {name.removesuffix(":0"): torch.from_numpy(np.asarray(layer[name][()])) for layer, name in names}
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            found = {name.removesuffix(":0"): _own(layer, name) for layer, name in names}
+            _check_sizes(found, Path(path).stat().st_size)
+            return {name: torch.from_numpy(np.asarray(weight[()])) for name, weight in found.items()}
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path} cannot be read as a weight file of Keras: {error}") from None
+
+
+def _own(group: Any, name: str) -> Any:
+    """Return what lies under a name in a group of its file, and not elsewhere."""
+    for part in name.split("/"):
+        if not isinstance(group.get(part, getlink=True), h5py.HardLink):
+            raise ValueError(f"{name} is a link to elsewhere")
+        group = group[part]
+    return group
+
+
+def _check_sizes(weights: Mapping[str, Any], size: int) -> None:
+    """Refuse weights that are not in the file, and numbers that it cannot hold."""
+    for name, weight in weights.items():
+        if weight.is_virtual or weight.external:
+            raise ValueError(f"{name} lies in other files")
+    if (wanted := sum(weight.nbytes for weight in weights.values())) > INFLATION * size:
+        raise ValueError(f"its weights are said to have {wanted:,} bytes, the file has {size:,}")
 
 
 def dense_layout(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

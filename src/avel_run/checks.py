@@ -38,11 +38,13 @@ def check(cfg: DictConfig) -> None:
     epochs, steps = cfg.trainer.max_epochs, cfg.trainer.get("max_steps", -1)
     if not (type(epochs) is int and epochs > 0) and not (epochs is None and steps > 0):
         raise UserError(f"trainer.max_epochs={epochs}: give a whole number from 1 on, or null and +trainer.max_steps=N")
+    if cfg.report and cfg.report.videos and not Path(cfg.report.videos).is_dir():
+        raise UserError(f"report.videos={cfg.report.videos}: there is no such folder")
     check_choices(cfg)
     if cfg.ckpt_path:
-        from avel.training.checkpointing import check_checkpoint
+        from avel.tasks.loading import check_weights
 
-        epoch = check_checkpoint(Path(cfg.ckpt_path))
+        epoch = check_weights(Path(cfg.ckpt_path), resumes=cfg.stage == "fit")
         if cfg.stage == "fit" and epochs is not None and epoch > epochs:
             raise UserError(f"ckpt_path={cfg.ckpt_path}: is of epoch {epoch}, beyond trainer.max_epochs={epochs}")
 

@@ -15,6 +15,7 @@ from avel.keras import dense_layout, read_keras_weights
 from avel.losses.contrastive import contrastive_loss, pair_distance
 from avel.methods.avdln import AVDLN
 from avel.metrics.matching import MatchingAccuracy
+from avel.tasks.loading import load_method
 from tests.reference.loader import FOLDER, Case, find_cases
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -133,5 +134,5 @@ def test_the_released_weights_are_those_of_the_case(case):
     assert released.keys() == case.weights.keys()
     for name, tensor in released.items():
         assert torch.equal(tensor, case.weights[name])
-    ours = AVDLN.from_keras(WEIGHTS).state_dict()
+    ours = load_method(WEIGHTS).state_dict()
     assert_close(ours, build(case).state_dict(), rtol=0, atol=0)

@@ -74,3 +74,51 @@ def test_other_files_get_one_message(tmp_path, text):
         path.write_text(text)
     with pytest.raises(UserError, match="weights.h5 cannot be read as a weight file of Keras"):
         read_keras_weights(path)
+
+
+def soft_link(file):
+    del file["dense/dense/bias:0"]
+    file["dense/dense/bias:0"] = h5py.SoftLink("/dense/dense/kernel:0")
+
+
+def link_to_another_file(file):
+    del file["dense"]
+    file["dense"] = h5py.ExternalLink("other.h5", "/dense")
+
+
+def numbers_in_another_file(file):
+    del file["dense/dense/bias:0"]
+    outside = [("/etc/hostname", 0, 8)]
+    file["dense/dense"].create_dataset("bias:0", (2,), dtype="f4", external=outside)
+
+
+def numbers_of_another_file(file):
+    del file["dense/dense/bias:0"]
+    layout = h5py.VirtualLayout((2,), "f4")
+    layout[:] = h5py.VirtualSource("other.h5", "x", (2,))
+    file["dense/dense"].create_virtual_dataset("bias:0", layout)
+
+
+def more_than_the_file_holds(file):
+    del file["dense/dense/bias:0"]
+    file["dense/dense"].create_dataset("bias:0", (10**12,), dtype="f4", chunks=(1000,))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (soft_link, "dense/bias:0 is a link to elsewhere"),
+        (link_to_another_file, "dense is a link to elsewhere"),
+        (numbers_in_another_file, "dense/bias lies in other files"),
+        (numbers_of_another_file, "dense/bias lies in other files"),
+        (more_than_the_file_holds, "are said to have 4,000,000,000,024 bytes"),
+    ],
+)
+def test_nothing_outside_of_the_file_and_nothing_huge_is_read(tmp_path, change, message):
+    path = tmp_path / "weights.h5"
+    write_keras(path, {"dense": (3, 2)})
+    write_keras(tmp_path / "other.h5", {"dense": (3, 2)})
+    with h5py.File(path, "a") as file:
+        change(file)
+    with pytest.raises(UserError, match=f"weights.h5 cannot be read as a weight file of Keras: .*{message}"):
+        read_keras_weights(path)

@@ -11,10 +11,15 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from avel.errors import UserError
+
 Table = list[tuple[str, str]]
 
 OURS_ALONE = re.compile(r"criterion\.(\w+\.)?normalizer|similarity_targets\._extra_state|classify\.prompts_\w+")
 """What released checkpoints do not hold: their code loses the state of its losses on resume, and prompts lie apart."""
+
+SHOWN = 10
+"""Tensors that a message names at most."""
 
 BLOCK: Table = [
     (r"\.ln11\.", ".norm_kv."),
@@ -143,23 +148,29 @@ def convert(
         normalizer is ours alone.
 
     Raises:
-        KeyError: a released tensor has no counterpart, two have the same, or one of ours has none.
-        ValueError: a tensor has another size than ours.
+        UserError: released tensors have no counterpart, the same as another or another size, or some of ours have none;
+            the message shows the first of all these and says how many there are.
     """
-    state = {}
+    state: dict[str, Tensor] = {}
+    misfits = []
     for name, tensor in released.items():
         if any(re.search(pattern, name) for pattern in ignorable):
             continue
         target = rename(name, table)
-        if target not in ours:
-            raise KeyError(f"released tensor {name} has no counterpart (looked for {target})")
-        shape = ours[target].shape
-        if [n for n in tensor.shape if n != 1] != [n for n in shape if n != 1]:
-            raise ValueError(f"released tensor {name} has shape {tuple(tensor.shape)}, {target} {tuple(shape)}")
-        if target in state:
-            raise KeyError(f"released tensor {name} is the second one for {target}")
-        state[target] = tensor.reshape(shape)
-    missing = {name for name in ours.keys() - state.keys() if not OURS_ALONE.fullmatch(name)}
-    if missing and not partial:
-        raise KeyError(f"the released tensors lack {len(missing)} of ours, such as {min(missing)}")
+        shape = ours[target].shape if target in ours else None
+        if shape is None:
+            misfits.append(f"{name} has no counterpart (looked for {target})")
+        elif target in state:
+            misfits.append(f"{name} is the second one for {target}")
+        elif [n for n in tensor.shape if n != 1] != [n for n in shape if n != 1]:
+            misfits.append(f"{name} has shape {tuple(tensor.shape)}, {target} {tuple(shape)}")
+            state[target] = tensor
+        else:
+            state[target] = tensor.reshape(shape)
+    if not partial:
+        lacking = [name for name in ours if name not in state and not OURS_ALONE.fullmatch(name)]
+        misfits += [f"{name} is missing" for name in lacking]
+    if misfits:
+        more = f"\n  and {len(misfits) - SHOWN} more" if len(misfits) > SHOWN else ""
+        raise UserError(f"{len(misfits)} tensors do not fit:\n  " + "\n  ".join(misfits[:SHOWN]) + more)
     return state

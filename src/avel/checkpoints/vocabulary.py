@@ -52,10 +52,22 @@ class Vocabulary:
     def likes(self, known: Vocabulary) -> Tensor:
         """Find for every class that of `known` with its name, else that with the most similar prompt (cosine).
 
+        Without names and prompts, as in released weights, classes are known by their order.
+
         Returns:
             Ids (C,) int64.
+
+        Raises:
+            UserError: they are known by their order, but there are more or fewer.
         """
         new = self.new_to(known)
+        if new and not known.prompts.any():
+            if len(self.prompts) != len(known.prompts):
+                raise UserError(
+                    f"{len(self.prompts)} classes are wanted, but the released weights know {len(known.prompts)}, and"
+                    " these by their order alone"
+                )
+            return torch.arange(len(self.prompts), device=known.prompts.device)
         likes = torch.tensor([0 if i in new else known.names.index(self.names[i]) for i in range(len(self.prompts))])
         if new:
             similarity = normalize(self.prompts[new].to(known.prompts), dim=1) @ normalize(known.prompts, dim=1).T
@@ -85,7 +97,9 @@ def adapt_classes(checkpoint: dict[str, Any], tasks: Mapping[str, Vocabulary], *
         known = Vocabulary(state[f"classify.prompts_{name}"], tuple(task.get("class_names", ())))
         if resumes:
             _check_same(name, known, tasks[name])
-        if not tasks[name].is_same(known):
+        if not known.prompts.any():
+            _take_prompts(state, name, known, tasks[name], class_aware=task["class_aware"])
+        elif not tasks[name].is_same(known):
             _rewrite(state, name, known, tasks[name], class_aware=task["class_aware"])
         elif not tasks[name].agrees(known):
             log.warning("%s: prompts are those of the checkpoint: it was trained with others than the file holds", name)
@@ -124,6 +138,20 @@ def _rewrite(state: dict[str, Tensor], task: str, known: Vocabulary, ours: Vocab
     added = f" and {len(new)} new ones: {listed}" if new else ""
     kept = f"{len(likes) - len(new)} of the checkpoint's {len(known.prompts)} classes"
     log.info("%s: looks for %s%s", task, kept, added)
+
+
+def _take_prompts(
+    state: dict[str, Tensor], task: str, known: Vocabulary, ours: Vocabulary, *, class_aware: bool
+) -> None:
+    """Give released weights, beside which prompts lie in files of their own, those that we have."""
+    if not ours.prompts.any() or ours.prompts.shape[1] != known.prompts.shape[1]:
+        raise UserError(
+            f"{task}: released weights hold no prompts: give method.tasks.{task}.prompts=FILE, of width"
+            f" {known.prompts.shape[1]}"
+        )
+    state[f"classify.prompts_{task}"] = ours.prompts
+    for name in [name for name in state if class_aware and name.startswith(f"regress.out.{task}.")]:
+        state[name] = rows_of_classes(state[name], ours.likes(known))
 
 
 def _check_same(task: str, known: Vocabulary, ours: Vocabulary) -> None:

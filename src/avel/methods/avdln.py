@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
-
 from torch import Tensor, nn
 
 from avel.batch import ClipBatch
-from avel.checkpoints.ave import AVDLN as TABLE
-from avel.checkpoints.official import convert, rename
-from avel.errors import UserError
-from avel.keras import dense_layout, read_keras_weights
 from avel.losses.contrastive import contrastive_loss, pair_distance
 from avel.tasks.matching import MatchingLocalizer
 from avel.training.optim import StepRecipe
@@ -51,29 +44,6 @@ class AVDLN(MatchingLocalizer):
         self.save_hyperparameters(logger=False)
         self.margin = margin
         self.visual, self.audio = (_embedding(dim, hidden_dim, embedding_dim) for dim in (visual_dim, audio_dim))
-
-    @classmethod
-    def from_keras(cls, path: str | Path, *, num_classes: int = 28) -> Self:
-        """Take sizes and weights from the released file `cmm_model_weights.h5`.
-
-        Raises:
-            UserError: the file cannot be read, or is not of this network.
-        """
-        released = dense_layout(read_keras_weights(path))
-        try:
-            shapes = {rename(name, TABLE): tensor.shape for name, tensor in released.items()}
-            (hidden_dim, visual_dim), (embedding_dim, _) = shapes["visual.0.weight"], shapes["visual.2.weight"]
-            method = cls(
-                num_classes=num_classes,
-                visual_dim=visual_dim,
-                audio_dim=shapes["audio.0.weight"][1],
-                hidden_dim=hidden_dim,
-                embedding_dim=embedding_dim,
-            )
-            method.load_state_dict(convert(released, TABLE, method.state_dict()))
-        except (KeyError, ValueError) as error:
-            raise UserError(f"{path}: not the weights of AVDLN: {error}") from None
-        return method.eval()
 
     def embed(self, batch: ClipBatch) -> tuple[Tensor, Tensor]:
         """Embed the visual and the audio snippets, (B, T, E) each."""

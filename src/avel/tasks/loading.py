@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from itertools import zip_longest
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from typing import Any
 
 import torch
 from lightning import LightningModule
 
 from avel.errors import UserError
-from avel.naming import class_below
 from avel.provenance import show_differences
+from avel.tasks.conversion import convert_released
+from avel.tasks.rebuilding import new_method
+from avel.training.checkpointing import WholeFileIO, check_checkpoint
 
-METHODS = "avel.methods"
-"""Where the classes live that a checkpoint may name."""
+log = logging.getLogger(__name__)
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,10 +38,12 @@ def changed_arguments(path: str | Path, method: LightningModule) -> dict[str, tu
 
     How a method is optimized and decoded may be chosen anew and is left out; so are prompts, which are weights.
     """
-    before = open_checkpoint(path, map_location="meta")["hyper_parameters"]
+    checkpoint = open_checkpoint(path, map_location="meta")
+    before = checkpoint["hyper_parameters"]
     now = plain_arguments(method.hparams)
     free = ("optimizer", "loss", "decoder", "tasks", "prompt_dim")
-    names = [name for name in now if name in before and name not in free]
+    unknown = {name.partition(".")[0] for name in checkpoint.get("released", {}).get("assumed", ())}
+    names = [name for name in now if name in before and name not in (*free, *unknown)]
     return {name: (before[name], now[name]) for name in names if before[name] != now[name]}
 
 
@@ -94,22 +98,64 @@ def _first_difference(known: Sequence[str], wanted: Sequence[str]) -> str:
 
 
 def open_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, Any]:
-    """Read a checkpoint of a run, which holds plain values only.
+    """Read a checkpoint of a run, or weights that a paper's authors released, as one of a run.
 
     Raises:
         UserError: the file is missing or damaged, or something else.
     """
     try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except UnpicklingError:
+        with warnings.catch_warnings(action="ignore"):
+            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except Exception:  # the unpickler answers garbage with any kind of error
+        checkpoint = None
+    if isinstance(checkpoint, dict) and "hyper_parameters" in checkpoint:
+        return checkpoint
+    try:
+        return convert_released(path, map_location=map_location).checkpoint
+    except UserError as error:
+        reason = str(error).removeprefix(f"{path}: ")
         raise UserError(
-            f"{path} cannot be opened as a checkpoint: it is damaged, or holds more than plain values"
+            f"{path} cannot be opened as a checkpoint: it is not of a run of avel, nor released weights: {reason}"
         ) from None
-    except (OSError, EOFError, RuntimeError) as error:
-        raise UserError(f"{path} cannot be opened as a checkpoint: {error}") from None
-    if not isinstance(checkpoint, dict) or "hyper_parameters" not in checkpoint:
-        raise UserError(f"{path} cannot be opened as a checkpoint: it is not of a run of avel")
-    return checkpoint
+
+
+def check_weights(path: Path, *, resumes: bool) -> int:
+    """Return the epoch (from 1) in or after which a checkpoint was written; 0 for released weights.
+
+    Args:
+        path: the file.
+        resumes: training is to go on from it.
+
+    Raises:
+        UserError: it cannot be opened, or training cannot go on from it.
+    """
+    try:
+        return check_checkpoint(path)
+    except UserError:
+        if not path.is_file():
+            raise
+    try:
+        open_checkpoint(path, map_location="meta")
+    except UserError as error:
+        reason = str(error).partition("checkpoint: ")[2]
+        raise UserError(f"ckpt_path={path}: this is no checkpoint of a run, or a damaged one: {reason}") from None
+    if resumes:
+        raise UserError(f"ckpt_path={path}: holds weights alone: test them, stage=test; training cannot go on from it")
+    return 0
+
+
+class AnyCheckpointIO(WholeFileIO):
+    """Reads released weights as checkpoints, too, and says so."""
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint onto the CPU (called by the trainer)."""
+        checkpoint = open_checkpoint(path)
+        if released := checkpoint.get("released"):
+            kind = str(checkpoint["method"]).rpartition(".")[2]
+            log.info("Released weights of %s: %s (%s)", kind, released["file"], released["kind"])
+        return checkpoint
 
 
 def load_method(path: str | Path) -> LightningModule:
@@ -129,24 +175,9 @@ def load_method(path: str | Path) -> LightningModule:
 
 def build_method(path: str | Path, checkpoint: Mapping[str, Any]) -> LightningModule:
     """Rebuild the method of a checkpoint that is open already, see `load_method`."""
-    name = str(checkpoint.get("method", ""))
-    method_class = class_below(METHODS, name)
-    if method_class is None or not issubclass(method_class, LightningModule):
-        raise UserError(f"{path} names no method of avel (key `method` is {name!r}): was it written by a run of avel?")
-    hints = get_type_hints(method_class.__init__)
-    arguments = {name: _restored(value, hints[name]) for name, value in checkpoint["hyper_parameters"].items()}
-    method = method_class(**arguments)
+    try:
+        method = new_method(str(checkpoint.get("method", "")), checkpoint["hyper_parameters"])
+    except UserError as error:
+        raise UserError(f"{path} {error}") from None
     method.load_state_dict(checkpoint["state_dict"])
     return method.eval()
-
-
-def _restored(value: Any, hint: Any) -> Any:
-    """Make dataclasses of dictionaries again, as hints like `HeadConfig | None` and `Mapping[str, DenseTask]` say."""
-    if not isinstance(value, dict):
-        return value
-    if is_dataclass(hint):
-        kind, hints = cast(Any, hint), get_type_hints(hint)
-        return kind(**{name: _restored(item, hints[name]) for name, item in value.items()})
-    if get_origin(hint) is Mapping:
-        return {name: _restored(item, get_args(hint)[1]) for name, item in value.items()}
-    return _restored(value, next(kind for kind in get_args(hint) if kind is not type(None)))

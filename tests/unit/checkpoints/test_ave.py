@@ -3,6 +3,7 @@ import torch
 
 from avel.checkpoints import ave
 from avel.checkpoints.official import convert, rename
+from avel.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_unused_parameters_are_left_out():
     ours = {"classify.weight": torch.zeros(2)}
     state = convert(released, ave.PSP, ours, ignorable=ave.PSP_UNUSED)
     assert {name: tensor.tolist() for name, tensor in state.items()} == {"classify.weight": [1, 1]}
-    with pytest.raises(KeyError, match="L3.weight has no counterpart"):
+    with pytest.raises(UserError, match="L3.weight has no counterpart"):
         convert(released, ave.PSP, ours)
 
 

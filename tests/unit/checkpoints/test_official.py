@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from avel.checkpoints.official import ACTIONFORMER, CCNET, UNAV, UNIAV, convert, rename
+from avel.checkpoints.official import ACTIONFORMER, CCNET, SHOWN, UNAV, UNIAV, convert, rename
+from avel.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -40,13 +41,21 @@ def test_point_wise_convolutions_become_linear_maps():
 
 
 def test_what_does_not_fit_is_named():
-    with pytest.raises(KeyError, match="head.weight has no counterpart"):
+    with pytest.raises(UserError, match=r"1 tensors do not fit:\n  head.weight has no counterpart"):
         convert({"head.weight": torch.zeros(1)}, UNAV, {})
-    with pytest.raises(KeyError, match="lack 1 of ours, such as classify.out.conv.bias"):
+    with pytest.raises(UserError, match="classify.out.conv.bias is missing"):
         convert({}, UNAV, {"classify.out.conv.bias": torch.zeros(5)})
     twins = {"cls_head.cls_head.conv.bias": torch.zeros(5), "module.cls_head.cls_head.conv.bias": torch.zeros(5)}
-    with pytest.raises(KeyError, match="is the second one for classify.out.conv.bias"):
+    with pytest.raises(UserError, match="is the second one for classify.out.conv.bias"):
         convert(twins, UNAV, {"classify.out.conv.bias": torch.zeros(5)})
     ours = {"classify.out.conv.bias": torch.zeros(5)}
-    with pytest.raises(ValueError, match=r"cls_head\.cls_head\.conv\.bias has shape \(3,\), .* \(5,\)"):
+    with pytest.raises(UserError, match=r"cls_head\.cls_head\.conv\.bias has shape \(3,\), .* \(5,\)$"):
         convert({"cls_head.cls_head.conv.bias": torch.zeros(3)}, UNAV, ours)
+
+
+def test_of_many_misfits_the_first_ones_are_named():
+    with pytest.raises(UserError, match="13 tensors do not fit") as error:
+        convert({f"head.{index}": torch.zeros(1) for index in range(13)}, UNAV, {})
+    _, *shown, last = str(error.value).splitlines()
+    assert len(shown) == SHOWN
+    assert last == "  and 3 more"

@@ -116,3 +116,43 @@ def test_checkpoints_of_others_are_left_alone():
     adapt_classes(other, {"sounds": KNOWN}, resumes=False)
     adapt_classes({"state_dict": {}}, {"sounds": KNOWN}, resumes=False)
     assert other["state_dict"].keys() == {"x"}
+
+
+UNKNOWN = torch.zeros(3, 3)
+"""Prompts of released weights, beside which they lie in files of their own."""
+
+
+def test_released_weights_take_our_prompts_and_know_classes_by_their_order(caplog):
+    state = {"classify.prompts_sounds": UNKNOWN, "regress.out.sounds.conv.bias": OFFSETS}
+    checkpoint = {"state_dict": state, "hyper_parameters": {"tasks": {"sounds": {"class_aware": True}}}}
+    adapt_classes(checkpoint, {"sounds": KNOWN}, resumes=False)
+    assert torch.equal(state["classify.prompts_sounds"], PROMPTS)
+    assert torch.equal(state["regress.out.sounds.conv.bias"], OFFSETS)
+    assert not caplog.messages
+
+
+def test_released_weights_know_classes_by_their_names_if_these_are_told():
+    state = {"classify.prompts_sounds": UNKNOWN, "regress.out.sounds.conv.bias": OFFSETS}
+    described = {"class_aware": True, "class_names": NAMES}
+    checkpoint = {"state_dict": state, "hyper_parameters": {"tasks": {"sounds": described}}}
+    adapt_classes(checkpoint, {"sounds": Vocabulary(PROMPTS.flip(0), NAMES[::-1])}, resumes=False)
+    assert torch.equal(state["classify.prompts_sounds"], PROMPTS.flip(0))
+    assert state["regress.out.sounds.conv.bias"].tolist() == [4, 5, 2, 3, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("ours", "message"),
+    [
+        (
+            Vocabulary(UNKNOWN),
+            "sounds: released weights hold no prompts: give method.tasks.sounds.prompts=FILE, of width 3",
+        ),
+        (Vocabulary(torch.ones(3, 5)), "of width 3"),
+        (Vocabulary(PROMPTS[:2]), "2 classes are wanted, but the released weights know 3"),
+    ],
+)
+def test_released_weights_need_prompts_of_their_classes(ours, message):
+    state = {"classify.prompts_sounds": UNKNOWN, "regress.out.sounds.conv.bias": OFFSETS}
+    checkpoint = {"state_dict": state, "hyper_parameters": {"tasks": {"sounds": {"class_aware": True}}}}
+    with pytest.raises(UserError, match=message):
+        adapt_classes(checkpoint, {"sounds": ours}, resumes=False)

@@ -156,6 +156,6 @@ def test_other_methods_and_devices_are_refused(tmp_path, monkeypatch):
         VideoLocalizer(path)
     with pytest.raises(UserError, match="--device=teapot"):
         VideoLocalizer(path, device="teapot")
-    monkeypatch.setattr(sys.modules["avel.tasks.loading"], "METHODS", "tests.unit.tasks")
+    monkeypatch.setattr(sys.modules["avel.tasks.rebuilding"], "METHODS", "tests.unit.tasks")
     with pytest.raises(UserError, match="Toy works on clips of one length.*experiment=ccnet_custom"):
         VideoLocalizer(write_checkpoint(tmp_path / "toy.ckpt", {"": MEMORY}, Toy()))
