@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint format bench clean
+.PHONY: help install demo results test test-all lint format bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,11 @@ demo: $(STAMP) ## train a narrow CCNet on synthetic features, then a narrow UnAV
 	@echo "were not trained on ($(DEMO)/new/annotations.json has what happens in them)."
 	@echo "Then go on in README.md: source $(BIN)/activate; python run.py"
 
+RUNS ?= logs
+
+results: $(STAMP) ## write the README's table of results; RUNS="DIR …" are folders of runs
+	$(BIN)/python scripts/results_table.py $(RUNS)
+
 test: $(STAMP) ## run the fast tests (minutes)
 	$(BIN)/python -m pytest -m 'not slow' -n 2
 
@@ -60,9 +65,8 @@ format: $(STAMP) ## put the style right
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMP) ## measure the speed of the metric, of the methods and of reading features
+bench: $(STAMP) ## measure the speed of training, decoding, the metric, reading and starting (10 minutes)
 	$(BIN)/python scripts/benchmark.py
-	$(BIN)/python scripts/benchmark_features.py
 
 clean: ## remove the environment, caches, synthetic data and what the demo made of them; logs stay
 	rm -rf $(VENV) data/synthetic $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

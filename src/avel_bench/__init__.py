@@ -1,0 +1,1 @@
+"""Measures what has a speed target; `scripts/benchmark.py` is the command."""
