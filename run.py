@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from avel.errors import UserError
+from avel.errors import UserError, check_flag
 from avel.training import ranks
 from avel_run.checks import check, check_sweep
 from avel_run.folders import enter_folder, go_on, remove_empty, resuming, run_trial, sweeping
@@ -133,8 +133,15 @@ def build(cfg: DictConfig) -> tuple[Any, Any]:
 def build_method(cfg: DictConfig) -> Any:
     """Build the method; what says how it is run is not for its constructor."""
     options: Any = OmegaConf.to_container(cfg.method, resolve=True)
-    options.pop("compile")
-    return instantiate(OmegaConf.create({"method": options}).method, _convert_="all")
+    compiled, recomputed = options.pop("compile"), options.pop("checkpoint_activations")
+    check_flag("method.compile", compiled)
+    check_flag("method.checkpoint_activations", recomputed)
+    method = instantiate(OmegaConf.create({"method": options}).method, _convert_="all")
+    if recomputed:
+        from avel.training.recomputing import recompute_activations
+
+        recompute_activations(method)
+    return method
 
 
 def fill_in(options: DictConfig, facts: dict[str, Any]) -> None:

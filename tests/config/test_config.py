@@ -15,7 +15,9 @@ from run import MISTAKES, build_method, next_steps
 
 from avel.checkpoints import ave
 from avel.checkpoints.official import convert
+from avel.errors import UserError
 from avel.keras import dense_layout
+from avel.layers.transformer import AttentionBlock
 from avel.training.checkpointing import WholeFileIO
 from tests.config.conftest import CONF
 from tests.synthetic import TINY
@@ -76,6 +78,16 @@ def test_every_experiment_builds_in_every_size_and_protocol(compose, experiment,
     sets = plain["data"].get("sets", {"": plain["data"]})
     assert {data["num_classes"] for data in sets.values()} == {3}
     assert method.num_classes == 3 * len(sets)
+
+
+def test_how_a_method_is_run_is_said_by_truth_values(compose):
+    experiment = ("experiment=unav_unav100", *facts("unav_unav100"), *TINY)
+    with torch.device("meta"):
+        for wanted in (False, True):
+            method = build_method(compose(*experiment, f"method.checkpoint_activations={wanted}"))
+            assert {block.recompute for block in method.modules() if isinstance(block, AttentionBlock)} == {wanted}
+        with pytest.raises(UserError, match="method.compile=nope: must be true or false"):
+            build_method(compose(*experiment, "method.compile=nope"))
 
 
 @pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name != "uniav_multitask"])  # has its own
