@@ -33,7 +33,8 @@ class ConvProjection(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Project (N, T, D) to (N, T / stride, D); the convolution's output is zero where a mask (N, T) is False."""
         x = self.conv(x, mask)
-        if self.recompute_norm and torch.is_grad_enabled():
+        # a compiler decides by itself what to keep
+        if self.recompute_norm and torch.is_grad_enabled() and not torch.compiler.is_compiling():
             return checkpoint(self._project, x, use_reentrant=False, preserve_rng_state=False)
         return self._project(x)
 

@@ -60,8 +60,9 @@ class MaskedDepthwiseConv1d(nn.Module):
         self.conv = nn.Conv2d(dim, dim, (1, 3), stride=(1, stride), padding=(0, 1), groups=dim, bias=bias)
         if self.conv.bias is not None:
             nn.init.zeros_(self.conv.bias)
-        # The gradient comes in this memory order, and DDP asks the weight to have the same.
-        self.conv.weight.data = self.conv.weight.data.contiguous(memory_format=torch.channels_last)
+        # The gradient comes with these strides, and DDP warns where the weight has others. It must be a copy: with one
+        # input channel a weight counts as contiguous in this order, too.
+        self.conv.weight.data = self.conv.weight.data.clone(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Convolve (N, T, D) to (N, T / stride, D), zero where a mask (N, T) is False."""

@@ -56,6 +56,12 @@ def test_depthwise_convolution_equals_its_definition(stride):
     assert_close(conv(x, mask), expected)
 
 
+def test_a_depthwise_gradient_lies_in_memory_as_its_weight_does():
+    conv = MaskedDepthwiseConv1d(5)
+    conv(torch.randn(2, 8, 5), None).sum().backward()
+    assert conv.conv.weight.grad.stride() == conv.conv.weight.stride()
+
+
 def test_max_pool_looks_at_three_steps():
     x = torch.tensor([0.0, 5, 1, 2, -3, -4])[None, :, None]
     assert max_pool(x, 2).flatten().tolist() == [5, 5, 2]
