@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -48,11 +49,11 @@ class Case:
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
         # sorted, because the file's order differs from process to process and test processes must agree
-        return dict(sorted(load_file(self.folder / "tensors.safetensors").items()))
+        return dict(sorted(read(self.folder / "tensors.safetensors").items()))
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:
-        return load_file(self.folder / "weights.safetensors")
+        return read(self.folder / "weights.safetensors")
 
     def select(self, prefix: str) -> dict[str, Tensor]:
         """Tensors whose name starts with `prefix`, without it."""
@@ -60,6 +61,12 @@ class Case:
 
     def __str__(self) -> str:
         return self.name
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Tensors by name, which serve autograd too, though the first to ask may do so in inference mode."""
+    with torch.inference_mode(False):
+        return load_file(path)
 
 
 def find_cases(*, kind: str, methods: tuple[str, ...]) -> list[Case]:

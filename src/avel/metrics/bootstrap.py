@@ -126,6 +126,8 @@ def paired_bootstrap(
 ) -> Interval:
     """Confidence interval of the difference of two systems, `one` minus `other`, by percentiles.
 
+    Draws in which a score is not defined, because none of their videos has an event, do not count.
+
     Args:
         one: the system's runs, e.g. of several seeds, whose scores are averaged; all of the same videos in the same
             order.
@@ -144,5 +146,5 @@ def paired_bootstrap(
     drawn = torch.randint(videos, (resamples, videos), generator=generator)
     differences = torch.stack([difference(row.bincount(minlength=videos).double()) for row in drawn])
     outside = (1 - level) / 2
-    low, high = differences.quantile(torch.tensor([outside, 1 - outside], dtype=torch.float64)).tolist()
+    low, high = differences.nanquantile(torch.tensor([outside, 1 - outside], dtype=torch.float64)).tolist()
     return Interval(float(difference(torch.ones(videos, dtype=torch.float64))), low, high)

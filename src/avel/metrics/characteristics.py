@@ -135,7 +135,7 @@ def _by_quantiles(name: str, values: Tensor, factor: float, unit: str) -> _Scale
     """Divide a quantity where it is readable, with about as many events in each bin."""
     quantiles = values.quantile(torch.tensor(QUANTILES, dtype=values.dtype), interpolation="nearest").tolist()
     inner = sorted({float(f"{value:.2g}") for value in quantiles} - {0.0})
-    shown = [f"{factor * end:.3g}" for end in inner]
+    shown = [f"{float(f'{factor * end:.3g}'):g}" for end in inner]  # 3600, not 3.6e+03
     between = [f"{low}-{high}{unit}" for low, high in pairwise(shown)]
     labels = [f"< {shown[0]}{unit}", *between, f"≥ {shown[-1]}{unit}"] if inner else ["all"]
     return _Scale(name, values, (0.0, *inner, math.inf), labels)

@@ -12,7 +12,8 @@ def video_number(video_id: str | int) -> float:
     """Number that stands for a video in a metric's state: a small integer itself, else a 48-bit digest of the id."""
     if isinstance(video_id, int) and abs(video_id) < 2**53:
         return float(video_id)
-    return float(int.from_bytes(hashlib.blake2b(str(video_id).encode(), digest_size=6).digest(), "big"))
+    name = str(video_id).encode(errors="surrogatepass")  # ids may be names of files, which need not be UTF-8
+    return float(int.from_bytes(hashlib.blake2b(name, digest_size=6).digest(), "big"))
 
 
 def first_visits(videos: Tensor) -> Tensor:

@@ -94,6 +94,13 @@ def test_nothing_predicted_scores_nothing():
     assert prepare(nothing, events)(torch.ones(VIDEOS, dtype=torch.float64)) == 0
 
 
+def test_draws_without_an_event_do_not_count():
+    events = Events(torch.tensor([0]), torch.tensor([[0.0, 4.0]]).double(), torch.tensor([0]))  # in one of 5 videos
+    right = Predictions(*events, torch.tensor([0.5], dtype=torch.float64))
+    found = paired_bootstrap([prepare(right, events)], [prepare(right._replace(labels=1 - events.labels), events)])
+    assert (found.difference, found.low, found.high) == (1, 1, 1)
+
+
 def test_means_of_numbers_per_video_are_compared():
     better, worse = (ResampledMean(torch.tensor(values, dtype=torch.float64)) for values in ([1, 0.5], [0.5, 0]))
     found = paired_bootstrap([better], [worse], resamples=20)

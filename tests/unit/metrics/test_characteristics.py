@@ -40,6 +40,11 @@ def test_ends_are_readable_and_bins_alike():
     assert [one.label for one in judge([], events)["coverage"]] == ["< 19 %", "19-34 %", "34-50 %", "50-65 %", "≥ 65 %"]
 
 
+def test_ends_of_hours_are_readable():
+    bins = judge([], [event(0, 0, seconds) for seconds in (500, 1234, 3600, 5000, 10000)], duration=360_000.0)
+    assert [one.label for one in bins["length"]] == ["< 1200 s", "1200-3600 s", "3600-5000 s", "≥ 5000 s"]
+
+
 def test_bins_without_events_are_left_out():
     whole = [event(video, 0, 60) for video in range(4)]
     bins = judge([], whole)

@@ -6,7 +6,7 @@ from avel.metrics.videos import first_visits, video_number
 
 
 def test_video_numbers_are_exact_and_differ():
-    ids = [*range(-3, 50), *(f"video {i}" for i in range(1000)), 2**60]
+    ids = [*range(-3, 50), *(f"video {i}" for i in range(1000)), 2**60, "\udcff"]
     numbers = {video_number(video) for video in ids}
     assert len(numbers) == len(ids)
     assert all(number == int(number) and abs(number) < 2**53 for number in numbers)

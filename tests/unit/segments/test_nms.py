@@ -35,7 +35,7 @@ def batch_of(rows):
     return segments, scores, labels, valid
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(videos, rules)
 def test_equals_the_plain_loops_for_every_video(rows, rule):
     segments, scores, labels, valid = batch_of(rows)

@@ -74,7 +74,7 @@ def batches(draw):
     return segments, labels
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     batches(),
     st.sampled_from([(True, "shortest"), (True, "last"), (False, "shortest")]),

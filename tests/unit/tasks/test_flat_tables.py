@@ -1,9 +1,14 @@
+import pytest
 import torch
 
 from avel.data import one_sided as read
 from avel.data.one_sided import OneSidedSpan, one_sided_table
+from avel.errors import UserError
 from avel.events import Event, EventTable
 from avel.metrics import one_sided as judged
+from avel.metrics.errors import analyse
+from avel.metrics.mean_ap import DenseMeanAveragePrecision
+from avel.metrics.tables import Events
 from avel.tasks.flat_tables import events_of, numbers, one_sided_of, predictions_of
 
 NUMBER, LABEL = numbers(["a", "b"]), numbers(["dog", "cat"])
@@ -30,8 +35,37 @@ class Data:
 def test_predictions_of_known_classes():
     rows = [Event("b", 1, 2, "cat", 0.5), Event("a", 0, 1, "unicorn", 0.9), Event("a", 0, 1, "dog")]
     table = predictions_of(EventTable(rows), NUMBER, LABEL)
-    assert [column.tolist() for column in table] == [[1, 0], [[1, 2], [0, 1]], [1, 0], [0.5, 0]]
+    assert sorted(zip(*(column.tolist() for column in table), strict=True)) == [(0, [0, 1], 0, 0), (1, [1, 2], 1, 0.5)]
     assert predictions_of(EventTable([]), NUMBER, LABEL).segments.shape == (0, 2)
+
+
+def test_tied_scores_of_videos_are_decided_as_by_the_metric():
+    videos = [f"v{place:02}" for place in range(30)]
+    found = EventTable([Event(video, 0, 1 + place % 2, "dog", 0.5) for place, video in enumerate(videos)])
+    grid, segment = (0.5, 0.9), torch.tensor([[0.0, 1.0]], dtype=torch.float64)
+    metric = DenseMeanAveragePrecision(num_classes=1, tiou_thresholds=grid)
+    one = {"segments": segment, "labels": torch.tensor([0])}
+    metric.update(
+        [
+            one | {"video_id": event.video, "segments": segment * event.end, "scores": torch.tensor([event.score])}
+            for event in found
+        ],
+        [one | {"video_id": video} for video in videos],
+    )
+    number = numbers(videos)
+    profile = analyse(
+        predictions_of(found, number, {"dog": 0}),
+        Events(torch.arange(30), segment.expand(30, 2), torch.zeros(30, dtype=torch.int64)),
+        num_classes=1,
+        tiou_thresholds=torch.tensor(grid, dtype=torch.float64),
+        durations=torch.full((30,), 9.0, dtype=torch.float64),
+    )
+    assert profile.map == float(metric.compute()["map"])
+
+
+def test_videos_that_are_not_annotated_are_named():
+    with pytest.raises(UserError, match="split test lack video 'c'"):
+        events_of(Data(), numbers(["a", "c"]), "test")
 
 
 def test_events_of_the_predicted_videos():
