@@ -16,7 +16,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from avel.events import Event
-from avel.exchange.elan_document import PROPERTY, SCORE, Annotation, Tier, write_document
+from avel.exchange.elan_document import EVENT, PROPERTY, SCORE, Annotation, Tier, write_document
 from avel.exchange.text import parse_number, shown
 
 LAST = 2**32 - 1
@@ -48,8 +48,9 @@ def read_elan(text: str, video: str) -> list[Event]:
     """Read a document about one video.
 
     An annotation's value is its label, or the name of its tier where it has no value: classes may be written into
-    annotations or be tiers. Lost are annotations without a time of their own (those that refer to others) but for our
-    scores, the tiers of annotations with a value, and the linked media.
+    annotations or be tiers. On our own tiers, such as "dog (2)", it is of the class of the others. Lost are annotations
+    without a time of their own (those that refer to others) but for our scores, the tiers of annotations with a value,
+    and the linked media.
 
     Raises:
         ValueError: the document is malformed, or an annotation lacks a time.
@@ -153,7 +154,7 @@ def _visible(
 ) -> tuple[int, int, str]:
     """Return what ELAN shows of an annotation: start and end in milliseconds, and the label."""
     name = tier.get("TIER_ID", "")
-    label = (annotation.findtext("ANNOTATION_VALUE") or "").strip() or name
+    label = (annotation.findtext("ANNOTATION_VALUE") or "").strip() or _class_of(tier)
     try:
         start, end = (int(times.get(annotation.get(f"TIME_SLOT_REF{bound}", ""), "")) for bound in (1, 2))
     except ValueError:
@@ -161,6 +162,13 @@ def _visible(
     if max(abs(start), abs(end)) > LAST:
         raise ValueError(f"an annotation {label!r} in the tier {name!r} lies beyond what ELAN can hold")
     return start, end, label
+
+
+def _class_of(tier: ElementTree.Element) -> str:
+    """Return the class of annotations without a value."""
+    ours = tier.iter("ANNOTATION_VALUE") if tier.get("LINGUISTIC_TYPE_REF") == EVENT else ()
+    values = ((value.text or "").strip() for value in ours)
+    return next(filter(None, values), tier.get("TIER_ID", ""))
 
 
 def _event(visible: tuple[int, int, str], was: Event | None, video: str, score: float | None) -> Event:

@@ -42,7 +42,8 @@ def write_events(table: EventTable, path: Path, name: str, *, media: Media | Non
         force: replace what is there.
 
     Raises:
-        UserError: the format is not known, something is there, or a time or score is not a finite number.
+        UserError: the format is not known, something is there, a time or score is not a finite number, or nothing can
+            be written there.
     """
     check_choice("--to", name, FORMATS)
     if path.is_dir() and name in ONE_FILE:
@@ -54,7 +55,10 @@ def write_events(table: EventTable, path: Path, name: str, *, media: Media | Non
     for event in table:
         if not all(math.isfinite(value) for value in (event.start, event.end, event.score or 0.0)):
             raise UserError(f"video {event.video!r}: {event} cannot be written: times and scores must be finite")
-    FORMATS[name].write(table, path, media or Media())
+    try:
+        FORMATS[name].write(table, path, media or Media())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}: {error.filename})") from None
 
 
 def _activitynet(table: EventTable, path: Path, media: Media) -> None:
@@ -94,7 +98,10 @@ FORMATS: Mapping[str, Format] = {
     "csv": Format("a file: a table with the columns video, start, end, label, score; read back without loss", _csv),
     "audacity": Format("a folder: a label track VIDEO.txt each; read back without loss", _audacity),
     "elan": Format("a folder: a document VIDEO.eaf each, a tier per class; read back without loss", _elan),
-    "label_studio": Format("a folder: tasks.json with predictions, interface.xml to see them by", _label_studio),
+    "label_studio": Format(
+        "a folder: tasks.json with predictions, interface.xml to see them by; nothing plays without --media",
+        _label_studio,
+    ),
     "srt": Format("a folder: subtitles VIDEO.srt each, with scores", _srt),
     "vtt": Format("a folder: subtitles VIDEO.vtt each (WebVTT), with scores", _vtt),
 }

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from statistics import fmean
+from math import fsum
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -49,7 +49,8 @@ def interface_text(table: EventTable) -> str:
 def _prediction(events: Sequence[Event]) -> dict[str, Any]:
     scores = [event.score for event in events if event.score is not None]
     regions = [_region(event, place) for place, event in enumerate(events, start=1)]
-    return {"model_version": MODEL, "result": regions} | ({"score": fmean(scores)} if scores else {})
+    mean = {"score": fsum(score / len(scores) for score in scores)} if scores else {}
+    return {"model_version": MODEL, "result": regions} | mean
 
 
 def _region(event: Event, place: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from xml.etree import ElementTree
@@ -11,8 +12,8 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 ANCHORS = {"start": "ls", "middle": "ms", "end": "rs"}
 """Where a text is held, in SVG and in Pillow."""
 
-LACKING = str.maketrans({"≥": ">=", "≤": "<="})
-"""Characters that Pillow's own font lacks, and what is written for them."""
+LACKING = str.maketrans({"≥": ">=", "≤": "<=", "ß": "ss", "æ": "ae", "ø": "o", "ł": "l"})
+"""Characters that Pillow's own font lacks, and what is written for them, beside accents, which are left out."""
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -57,7 +58,12 @@ def _line(draw: ImageDraw.ImageDraw, path: Mapping[str, str], scale: float) -> N
 def _text(draw: ImageDraw.ImageDraw, line: Mapping[str, str], text: str, font: Font, scale: float) -> None:
     place = float(line["x"]) * scale, float(line["y"]) * scale
     bold = 0.3 * scale if line["font-weight"] == "600" else 0
-    draw.text(place, text.translate(LACKING), line["fill"], font, ANCHORS[line["text-anchor"]], stroke_width=bold)
+    draw.text(place, _drawable(text), line["fill"], font, ANCHORS[line["text-anchor"]], stroke_width=bold)
+
+
+def _drawable(text: str) -> str:
+    parts = unicodedata.normalize("NFKD", text.translate(LACKING))
+    return "".join(sign for sign in parts if not unicodedata.combining(sign))
 
 
 @cache

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement
 
+from avel.exchange.text import shown
+
 INK, FAINT, PAPER = "#2e3440", "#d8dee9", "#ffffff"
 COLOURS = ("#d08770", "#5e81ac", "#a3be8c", "#b48ead", "#ebcb8b", "#88c0d0")
 """For what is told apart by colour."""
@@ -17,7 +19,7 @@ def new_svg(title: str, width: float, height: float) -> Element:
     """Begin a picture on white paper; `title` is what screen readers say."""
     style = {"font-family": "system-ui, sans-serif", "font-size": "13", "role": "img"}
     svg = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width} {height}"} | style)
-    SubElement(svg, "title").text = title
+    SubElement(svg, "title").text = written(title)
     rect(svg, 0, 0, width, height, PAPER)
     return svg
 
@@ -41,4 +43,14 @@ def line(svg: Element, points: Sequence[tuple[float, float]], colour: str, width
 def text(svg: Element, x: float, y: float, words: str, anchor: str = "start", weight: str = "400") -> None:
     """Add a line of text, which begins, ends or has its middle at x as `anchor` says, and stands on y."""
     style = {"text-anchor": anchor, "font-weight": weight, "fill": INK}
-    SubElement(svg, "text", {"x": f"{x:.1f}", "y": f"{y:.1f}"} | style).text = words
+    SubElement(svg, "text", {"x": f"{x:.1f}", "y": f"{y:.1f}"} | style).text = written(words)
+
+
+def written(words: str) -> str:
+    """Return words as one line without what XML cannot hold, as names may."""
+    return shown(words) if words else ""
+
+
+def cut(words: str, longest: int) -> str:
+    """Return the beginning of words that are longer than so many characters."""
+    return words if len(words) <= longest else words[: longest - 1].rstrip() + "…"

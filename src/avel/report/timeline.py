@@ -8,10 +8,12 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from avel.events import Event
-from avel.report.svg import COLOURS, FAINT, new_svg, rect, text
+from avel.report.svg import COLOURS, FAINT, cut, new_svg, rect, text, written
 
 WIDTH, NAME_WIDTH, ROW, BAR, TOP = 920, 190, 38, 13, 52
 ANNOTATED = "#3b4252"
+LONGEST_NAME, LONGEST_TITLE = 26, 80
+"""Characters that have a place; what is longer is cut, and whole in the title of its events and of the picture."""
 
 
 def draw_timeline(
@@ -42,7 +44,7 @@ def draw_timeline(
     svg = _frame(video, duration, TOP + ROW * len(labels) + 34)
     for index, label in enumerate(labels):
         y = TOP + ROW * index
-        text(svg, NAME_WIDTH - 10, y + ROW / 2 + 4, label, anchor="end")
+        text(svg, NAME_WIDTH - 10, y + ROW / 2 + 4, cut(label, LONGEST_NAME), anchor="end")
         for event in (e for e in annotated if e.label == label):
             _bar(svg, event, duration, y + 5, ANNOTATED, 1.0)
         for event in (e for e in shown if e.label == label):
@@ -54,7 +56,7 @@ def draw_timeline(
 def _frame(video: str, duration: float, height: float) -> Element:
     """Title, legend and time axis."""
     svg = new_svg(f"Events of {video}", WIDTH, height)
-    text(svg, 16, 24, video, weight="600")
+    text(svg, 16, 24, cut(video, LONGEST_TITLE), weight="600")
     _legend(svg)
     _axis(svg, duration, height)
     return svg
@@ -69,7 +71,7 @@ def _bar(svg: Element, event: Event, duration: float, y: float, colour: str, opa
     bar = rect(svg, left, y, max(right - left, 1.5), BAR, colour, opacity)
     bar.set("stroke", colour)  # an unsure event is pale, but its ends can be seen
     score = "" if event.score is None else f", score {event.score:.2f}"
-    SubElement(bar, "title").text = f"{event.label}: {event.start:.2f}-{event.end:.2f} s{score}"
+    SubElement(bar, "title").text = written(f"{event.label}: {event.start:.2f}-{event.end:.2f} s{score}")
 
 
 def _axis(svg: Element, duration: float, height: float) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from avel.errors import UserError
 from avel.events import Event
+from avel.exchange.names import file_names
 from avel.report.raster import rasterize
 from avel.report.timeline import draw_timeline
 from avel.tasks.base import LocalizationData, Localizer
@@ -25,7 +26,8 @@ Rows = list[list[Any]]
 class EvaluationPanels(Callback):
     """Shows evaluations in TensorBoard and W&B, those of a training every few epochs; other loggers get nothing.
 
-    - "timelines/val/<video>": annotated and predicted events of a handful of videos, the same ones in every run;
+    - "timelines/val/<video>": annotated and predicted events of a handful of videos, the same ones in every run, by
+      names of files, as W&B makes files of them;
     - "val/ap_per_class": a table, one row per class;
     - "val/map_per_tiou": a curve.
 
@@ -79,11 +81,11 @@ class EvaluationPanels(Callback):
     ) -> None:
         targets, durations = data.targets(split), data.durations(split)
         judged = {video: len(target["labels"]) for video, target in targets.items() if video in predicted}
-        for video in handful(judged, self.count):
+        for video, name in file_names(handful(judged, self.count)).items():
             annotated = annotated_events(video, targets[video], data.class_names)
             image = rasterize(draw_timeline(video, durations[video], annotated, predicted[video]))
             for board in boards:
-                board.show_picture(f"{prefix}/{video}", image, moment)
+                board.show_picture(f"{prefix}/{name}", image, moment)
 
 
 def show_scores(
@@ -128,7 +130,7 @@ def handful(events: Mapping[str, int], count: int) -> list[str]:
     Returns:
         Half of them with several events, as far as there are such videos; by the hash of their ids, then sorted.
     """
-    shuffled = sorted(events, key=lambda video: sha256(video.encode()).digest())
+    shuffled = sorted(events, key=lambda video: sha256(video.encode(errors="surrogatepass")).digest())
     several = [video for video in shuffled if events[video] > 1][: (count + 1) // 2]
     return sorted([*several, *(video for video in shuffled if video not in several)][:count])
 

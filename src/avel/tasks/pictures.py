@@ -16,6 +16,7 @@ from torch import Tensor
 
 from avel.batch import ClipBatch, ClipPrediction
 from avel.errors import UserError, check_choice
+from avel.exchange.names import file_names
 from avel.extraction.pictures import Pixels, frames_at
 from avel.files import whole_file
 from avel.report.attention import Caption, Style, attention_sheet
@@ -137,7 +138,7 @@ class AttentionPictures(Callback):
         if not drawn or not trainer.is_global_zero:
             return
         data = _data(trainer)
-        for video in drawn:
+        for video, name in file_names(drawn).items():
             labels, attention = found[video]
             captions = make_captions(labels, self._truth[video], data.class_names, data.snippet_seconds)
             frames = self._frames(video, [(t + 0.5) * data.snippet_seconds for t in range(len(labels))])
@@ -146,7 +147,7 @@ class AttentionPictures(Callback):
                 with whole_file(folder / f"{quote(video, safe=' ')}.png") as path:
                     image.save(path, "PNG")
             for board in dashboards(trainer.loggers):
-                board.show_picture(f"{prefix}/{video}", image, moment_of(trainer))
+                board.show_picture(f"{prefix}/{name}", image, moment_of(trainer))
         if self._faults:
             log.warning("%d of %d pictures have no frames: %s", len(self._faults), len(drawn), self._faults[0])
 

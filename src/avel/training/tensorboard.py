@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from PIL.Image import Image
 
+from avel.exchange.text import shown
 from avel.training.dashboards import Dashboard, Moment
+
+MARKUP = re.compile(r"[^\w .,:%()@/+=-]|_")
+"""What Markdown or HTML might take for more than itself."""
 
 CHARTS = {"mAP per tIoU": {split: ["Multiline", [rf"{split}/(.+/)?map@.*"]] for split in ("val", "test")}}
 """Charts of the page "custom scalars": the tags in each are regular expressions."""
@@ -65,7 +70,7 @@ class TensorBoard(TensorBoardLogger, Dashboard):
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Write a table in Markdown; numbers with four digits behind the point, None as nothing."""
+    """Write a table in Markdown; texts literally, numbers with four digits behind the point, None as nothing."""
     lines = [columns, ["---"] * len(columns), *([_cell(value) for value in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -73,4 +78,6 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.4f}" if isinstance(value, float) else str(value).replace("|", "\\|")
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return MARKUP.sub(lambda sign: f"&#{ord(sign[0])};", shown(str(value)))

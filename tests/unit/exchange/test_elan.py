@@ -109,6 +109,13 @@ def test_what_was_changed_in_elan_counts(old, new, expected):
     assert read_elan(elan_text([DOG]).replace(old, new), "v") == [expected]
 
 
+def test_what_is_added_to_a_further_tier_without_a_value_is_of_its_class():
+    text = elan_text([Event("v", 0, 4, "dog"), Event("v", 1, 2, "dog"), Event("v", 3, 4, "dog")])
+    head, tier = text.split('TIER_ID="dog (2)"')
+    emptied = tier.replace("<ANNOTATION_VALUE>dog<", "<ANNOTATION_VALUE><", 1).replace("a2", "a9")
+    assert [event.label for event in read_elan(f'{head}TIER_ID="dog (2)"{emptied}', "v")] == ["dog"] * 3
+
+
 def test_events_keep_their_order_and_what_was_added_in_elan_comes_last():
     events = [Event("v", 5, 6, "eel"), Event("v", 2, 3, "dog"), Event("v", 0, 1, "cat")]
     text = elan_text(events)

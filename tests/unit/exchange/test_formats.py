@@ -38,6 +38,13 @@ def test_numbers_must_be_finite(tmp_path, name, wrong):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_where_nothing_can_be_written_that_is_said(tmp_path, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"out: cannot be written \(.*: .*file"):
+        write_events(TABLE, tmp_path / "file" / "out", name)
+
+
 def test_the_format_must_be_known(tmp_path):
     with pytest.raises(UserError, match="--to=praat: unknown, choose one of activitynet, csv, audacity"):
         write_events(TABLE, tmp_path / "out", "praat")

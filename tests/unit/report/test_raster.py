@@ -53,3 +53,10 @@ def test_lines_lie_where_they_are_in_the_svg():
     rows, places = drawn.nonzero()
     assert {*rows} <= {9, 10, 11}
     assert (places.min(), places.max()) == (10, 30)
+
+
+def test_accents_that_the_font_lacks_are_left_out():
+    accented, plain = (
+        pixels([Event("v", 1, 2, name)], []) for name in ("Löwe brüllt à Besançon…", "Lowe brullt a Besancon...")
+    )
+    assert (accented == plain).all()

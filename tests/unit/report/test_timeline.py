@@ -1,7 +1,10 @@
 from xml.etree import ElementTree
 
+import pytest
+
 from avel.events import Event
-from avel.report.timeline import draw_timeline
+from avel.report.raster import rasterize
+from avel.report.timeline import LONGEST_NAME, draw_timeline
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -39,3 +42,20 @@ def test_rows_are_limited_and_names_are_shown_literally():
 def test_very_long_and_very_short_videos_have_an_axis():
     for duration in (0.5, 7.0, 59.0, 10_800.0):
         assert "<svg" in draw_timeline("v", duration, [], [])
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\x1b[1m", "\ud800", "\ufffe", "two\nlines", "🐕", ""])
+def test_names_that_xml_cannot_hold_end_no_training(name):
+    event = Event(name, 0, 1, name, 0.5)
+    rasterize(draw_timeline(name, 10.0, [event], [event]), 1.0)
+
+
+def test_names_that_have_no_place_are_cut_and_whole_in_titles():
+    name = "Female speech, woman speaking to a dog"
+    root = ElementTree.fromstring(draw_timeline("v" * 300, 10.0, [Event("v", 0, 1, name)], []))
+    texts = [text.text for text in root.iter(f"{SVG}text")]
+    (short,) = (text for text in texts if text.startswith("Female"))
+    assert len(short) <= LONGEST_NAME
+    assert short.endswith("…")
+    titles = [title.text for title in root.iter(f"{SVG}title")]
+    assert titles == ["Events of " + "v" * 300, f"{name}: 0.00-1.00 s"]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from avel.errors import UserError
 from avel.events import Event
+from avel.exchange.names import is_plain
 from avel.tasks.panels import EvaluationPanels, annotated_events, class_rows, handful, show_scores
 from avel.training.dashboards import Moment
 from tests.unit.tasks.clips import ClipData, Toy, quiet_trainer
@@ -63,6 +64,19 @@ def test_a_picture_shows_what_is_annotated_and_what_is_found(monkeypatch):
     assert predicted == [event for event in method.predictions if event.video == "test 2"]
     ((image, _),) = board.pictures["timelines/test/test 2"]
     assert np.asarray(image).shape == (2, 3, 3)
+
+
+@pytest.mark.parametrize("video", ["x" * 250, "a\0b", "\ud800", "../v"])
+def test_pictures_have_names_that_files_can_have(monkeypatch, video):
+    targets = {video: {"segments": torch.tensor([[0.0, 1.0]]), "labels": torch.tensor([0])}}
+    data = ClipData()
+    monkeypatch.setattr(data, "targets", lambda split: targets)
+    monkeypatch.setattr(data, "durations", lambda split: {video: 3.0})
+    board = Board()
+    EvaluationPanels()._show_timelines([board], "timelines/val", data, "test", {video: []}, MOMENT)
+    (name,) = board.pictures
+    assert is_plain(name.removeprefix("timelines/val/"))
+    assert len(name.encode()) < 220
 
 
 def test_tasks_with_names_are_shown_one_by_one():

@@ -170,6 +170,13 @@ def test_dashboards_show_the_pictures(tmp_path):
     assert image.size == SIX_SQUARES
 
 
+def test_dashboards_get_names_that_files_can_have(sheets):
+    board, video = Board(), "x" * 250
+    run(AttentionPictures(None, videos=[video]), data=Data(video), logger=[board])
+    (name,) = board.pictures
+    assert len(name) < 220
+
+
 def test_dashboards_show_validations_now_and_then(tmp_path, sheets):
     board, data = Board(), Data()
     callback = AttentionPictures(tmp_path, count=2, every_n_epochs=2)

@@ -1,10 +1,15 @@
+import html
+
 import pytest
 from PIL import Image
 
+from avel.exchange.text import shown
 from avel.training.dashboards import Moment
 from avel.training.tensorboard import TensorBoard, markdown_table
 
 event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+
+markdown_to_safe_html = pytest.importorskip("tensorboard.plugin_util").markdown_to_safe_html
 
 MOMENT = Moment(step=8, epoch=1)
 
@@ -36,5 +41,14 @@ def test_pictures_tables_and_the_configuration_are_shown(tmp_path):
 def test_tables_are_written_in_markdown():
     rows = [["a|b", None, 1], ["c", 0.5, 2]]
     assert markdown_table(["class", "AP", "events"], rows) == "\n".join(
-        ["| class | AP | events |", "| --- | --- | --- |", "| a\\|b |  | 1 |", "| c | 0.5000 | 2 |"]
+        ["| class | AP | events |", "| --- | --- | --- |", "| a&#124;b |  | 1 |", "| c | 0.5000 | 2 |"]
     )
+
+
+@pytest.mark.parametrize(
+    "name", ["<b>x</b>", "a*b*c", "`x`", "[l](http://x)", "&amp;", "a\\|b", "two\nlines", "🐕", "\ud800x"]
+)
+def test_names_are_shown_literally(name):
+    page = markdown_to_safe_html(markdown_table(["class", "AP"], [[name, 0.5]]))
+    assert page.count("<tr>") == 2
+    assert html.unescape(page).count(f"<td>{shown(name)}</td>") == 1

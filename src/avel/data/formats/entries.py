@@ -12,7 +12,7 @@ Entry = dict[str, Any]
 """A video: `annotations`, and `subset` and `duration` where the format knows them."""
 
 MEDIA = re.compile(
-    r"\.(mp4|m4v|mov|mkv|webm|avi|wmv|flv|mpe?g|ts|mts|3gp|ogv|wav|mp3|m4a|aac|flac|ogg|opus|wma)$", re.IGNORECASE
+    r"\.(mp4|m4v|mov|mkv|webm|avi|wmv|flv|mpe?g|ts|m2?ts|3gp|ogv|wav|mp3|m4a|aac|flac|og[ag]|opus|wma)$", re.IGNORECASE
 )
 """Endings of media files."""
 

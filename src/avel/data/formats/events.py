@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from avel.data.annotations import parse_json, read_text
 from avel.data.event_checks import SUBSETS
 from avel.data.formats.audacity import is_label_track
+from avel.data.formats.entries import Entry, by_id
 from avel.data.formats.reading import read_any
-from avel.data.formats.table import is_table
+from avel.data.formats.table import is_table, read_table
 from avel.errors import UserError
 from avel.events import CSV_COLUMNS, Event, EventTable
 from avel.exchange.audacity import read_labels
@@ -24,7 +25,8 @@ def read_events(path: Path) -> EventTable:
     """Read a table of events.
 
     What `avel.exchange` wrote as ActivityNet's results, CSV, label tracks of Audacity or documents of ELAN is read
-    without loss; annotations in any format that `read_any` knows have no scores.
+    without loss. So are annotations in any format that `read_any` knows, and the scores in tables that another program
+    has saved again.
 
     Args:
         path: a file; a folder of label tracks or documents; or a run's, if it predicted one split of one task.
@@ -51,7 +53,7 @@ def _predictions(run: Path) -> Path:
 def _read_folder(folder: Path) -> EventTable:
     names = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
     endings = {Path(name).suffix.lower() for name in names}.intersection(READ)
-    if not endings and LIST in names:
+    if names == [LIST]:
         endings = {".txt"}  # it lists no videos
     if len(endings) != 1 or any(name.lower() in SUBSETS for name in names):
         return _annotations(folder)
@@ -66,7 +68,9 @@ def _read_file(path: Path) -> EventTable:
     text = read_text(path)
     if text.lstrip()[:1] == "{" and "results" in (document := parse_json(text, path)):
         return _results(document, path)
-    if is_elan(text) or (is_label_track(text) and not is_table(text)):
+    if is_table(text):
+        return _entries(_parsed(path, lambda: by_id(read_table(text, scores=True))), path)
+    if is_elan(text) or is_label_track(text):
         read = _document if is_elan(text) else _track
         return EventTable(read(path, path.stem), [path.stem])
     return _annotations(path)
@@ -81,7 +85,10 @@ def _track(path: Path, video: str) -> list[Event]:
 
 
 def _annotations(path: Path) -> EventTable:
-    database = read_any(path)
+    return _entries(read_any(path), path)
+
+
+def _entries(database: Mapping[str, Entry], path: Path) -> EventTable:
     return _results({"results": {video: entry.get("annotations") for video, entry in database.items()}}, path)
 
 

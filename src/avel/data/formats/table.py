@@ -16,6 +16,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "label": ("label", "event_label", "event_labels", "class"),
     "subset": ("subset", "split"),
     "duration": ("duration",),
+    "score": ("score", "confidence"),
 }
 """What a column is for -> what its header may say; the second names are those of lists of sound events (DCASE)."""
 
@@ -28,17 +29,21 @@ def is_table(text: str) -> bool:
     return all(column in _header(text) for column in REQUIRED)
 
 
-def read_table(text: str) -> dict[str, Entry]:
-    """Turn a table into a database; nothing is lost but columns of other names.
+def read_table(text: str, *, scores: bool = False) -> dict[str, Entry]:
+    """Turn a table into a database; nothing is lost but scores and columns of other names.
 
     The separator may be comma, semicolon or tab, columns may come in any order. Times are in seconds. A row with
     neither times nor label stands for a video without events. Subset and duration, if there are such columns, may be
     told in any row of a video.
 
+    Args:
+        text: the table.
+        scores: keep them, as `score` of the events that have one.
+
     Raises:
         ValueError: a row is malformed, or rows of one video contradict each other; the message names the line.
     """
-    places = _header(text)
+    places = {column: place for column, place in _header(text).items() if scores or column != "score"}
     database: dict[str, Entry] = {}
     for number, row in _rows(text)[1:]:
         cells = {column: row[place].strip() if place < len(row) else "" for column, place in places.items()}
@@ -61,7 +66,8 @@ def _add(database: dict[str, Entry], cells: Mapping[str, str]) -> None:
         if not cells["label"]:
             raise ValueError("has times but no label")
         start, end = (_number(cells[name], name) for name in ("start", "end"))
-        entry["annotations"].append(event(start, end, cells["label"]))
+        score = {"score": _number(cells["score"], "score", "")} if cells.get("score") else {}
+        entry["annotations"].append(event(start, end, cells["label"]) | score)
 
 
 def _tell(entry: Entry, key: str, value: str | float) -> None:
@@ -69,11 +75,11 @@ def _tell(entry: Entry, key: str, value: str | float) -> None:
         raise ValueError(f"says {key} {value!r}, but an earlier row of the video says {entry[key]!r}")
 
 
-def _number(text: str, name: str) -> float:
+def _number(text: str, name: str, unit: str = " of seconds") -> float:
     try:
         return parse_number(text)
     except ValueError:
-        raise ValueError(f"{name} {text!r} must be a number of seconds") from None
+        raise ValueError(f"{name} {text!r} must be a number{unit}") from None
 
 
 def _header(text: str) -> dict[str, int]:

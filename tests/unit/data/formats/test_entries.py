@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 
 from avel.data.formats.entries import by_id, video_id
+from avel.extraction.sources import ENDINGS
 from tests.unit.data.formats.drawn import DATABASES
 
 
@@ -19,6 +20,10 @@ from tests.unit.data.formats.drawn import DATABASES
 )
 def test_ids_of_videos(name, expected):
     assert video_id(name) == expected
+
+
+def test_files_that_features_are_made_of_are_media():
+    assert [ending for ending in ENDINGS.split() if video_id(f"a{ending}") != "a"] == []
 
 
 @given(DATABASES)

@@ -34,6 +34,20 @@ def test_annotations_are_events_without_scores(tmp_path, text):
     assert read_events(tmp_path / "a") == EventTable([DOG])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"video","start","end","label","score"\n"a","1","2.5","dog","0.5"\n',
+        "video;start;end;label;score\na.mp4;1,0;2,5;dog;0,5\n",
+        "Filename\tOnset\tOffset\tEvent_Label\tConfidence\na.wav\t1\t2.5\tdog\t0.5\n",
+    ],
+)
+def test_tables_that_a_spreadsheet_has_saved_keep_their_scores(tmp_path, text):
+    (tmp_path / "a.csv").write_text(text)
+    assert read_events(tmp_path / "a.csv") == EventTable([Event("a", 1.0, 2.5, "dog", 0.5)])
+    assert read_any(tmp_path / "a.csv") == {"a": {"annotations": [{"segment": [1.0, 2.5], "label": "dog"}]}}
+
+
 def test_one_file_is_about_the_video_that_it_is_named_after(tmp_path):
     for name in ("audacity", "elan"):
         write_events(TABLE, tmp_path / name, name)
@@ -78,6 +92,8 @@ def test_folders_of_subsets_are_annotations(tmp_path):
         ({"x": '{"results": {"v": [{"segment": [0, 1]}]}}'}, "x: video 'v', event 1: needs a segment"),
         ({"x": '{"database": {"v": {}}}'}, "x: video 'v': needs a list of events"),
         ({"x": "video,start,end,label,score\nv,0,1,dog,high\n"}, "x: line 2: could not convert"),
+        ({"x": "video;start;end;label;score\nv;0;1;dog;high\n"}, "x: line 2: score 'high' must be a number$"),
+        ({"x/videos.json": "", "x/v.srt": ""}, "x: holds neither .eaf nor .txt files"),
         ({"x": "0\t1\tdog\n0\tone\tdog\n"}, "x: line 2: needs start, end and label"),
         ({"x": TEXTS["ELAN"][:-5]}, "x: is not whole XML"),
         ({"x": "\ud800"}, "x: is not a valid annotation file"),
