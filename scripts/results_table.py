@@ -8,6 +8,7 @@ what the table is made of; published numbers from conf/published.yaml.
 """
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,21 +46,23 @@ def main() -> None:
 
 def tabulate(folders: list[Path], recorded: Path, readme: Path) -> tuple[dict[str, list[Results]], str]:
     """Choose the runs; return them by experiment, and the page with their table."""
-    descriptions = {path.stem: str(OmegaConf.load(path).description) for path in (ROOT / "conf/experiment").glob("*")}
+    descriptions = {
+        path.stem: str(OmegaConf.load(path).description) for path in (ROOT / "conf/experiment").glob("*.yaml")
+    }
     published: Any = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "published.yaml"))
     literature = read_literature(published, descriptions, "conf/published.yaml")
     if missing := [str(folder) for folder in folders if not folder.is_dir()]:
         raise UserError(f"{', '.join(missing)}: no such folder")
-    paths = sorted({path for folder in folders for path in finished_runs(folder)}, key=_age)
-    found = [document for path in paths if (document := read_results(path))]
+    paths = sorted({path for folder in folders for path in finished_runs(folder)})
+    found = [document | {"finished": _finished(path)} for path in paths if (document := read_results(path))]
     runs = choose_runs([*read_record(recorded), *found], literature)
     return runs, put_between(
         readme.read_text(encoding="utf-8"), write_table(descriptions, literature, runs), readme.name
     )
 
 
-def _age(run: Path) -> float:
-    return (run / "results.json").stat().st_mtime
+def _finished(run: Path) -> str:
+    return datetime.fromtimestamp((run / "results.json").stat().st_mtime, UTC).isoformat(timespec="milliseconds")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,9 @@ def read_literature(document: Mapping[str, Any], experiments: Iterable[str], nam
     return {experiment: _literature(entry, f"{name}: {experiment}") for experiment, entry in document.items()}
 
 
-def _literature(entry: Mapping[str, Any], where: str) -> Literature:
+def _literature(entry: Any, where: str) -> Literature:
+    if not isinstance(entry, Mapping):
+        raise UserError(f"{where}: give `results` or `absent`, not {entry!r}")
     try:
         results = [PublishedResult(**result) for result in entry.get("results", ())]
     except TypeError as error:

@@ -1,7 +1,8 @@
 """The README's table of results: what was measured here beside what is published, a row per experiment.
 
-A row is about the runs with the fewest changed options; of several such, the newest. Of runs that differ by their seeds
-alone it shows mean ± sample standard deviation. No run is chosen by its test score.
+A row is about the runs with the fewest changed options; of several such, the newest. Runs on all videos of a real test
+split come before those on synthetic or on a few videos. Of runs that differ by their seeds alone it shows mean ± sample
+standard deviation. No run is chosen by its test score.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ Results = Mapping[str, Any]
 HEAD = ("experiment", "what it is", "measured here (%)", "on", "published (%)")
 BEGIN, END = "<!-- made by: make results -->", "<!-- end of: make results -->"
 
-HOW = {"trainer=cpu", "trainer=gpu", "trainer.accelerator", "data.loader.num_workers", "untrained"}
+HOW = {
+    *("trainer=cpu", "trainer=gpu", "trainer.accelerator", "method.checkpoint_activations", "data.loader.num_workers"),
+    "untrained",
+}
 """Options, or single values of options, that say how a run is computed and not what."""
 
 METRICS = {"map": "mAP", "matching": "accuracy, mean of both directions"}
@@ -30,7 +34,7 @@ METRICS = {"map": "mAP", "matching": "accuracy, mean of both directions"}
 
 RECORDED = (
     *("experiment", "method", "data", "size", "protocol", "features", "synthetic", "tiou_grid", "videos", "tasks"),
-    *("stage", "split", "monitor", "selection_split", "seed", "overrides", "metrics"),
+    *("stage", "split", "monitor", "selection_split", "seed", "overrides", "metrics", "finished"),
     *("parameters", "seconds", "versions", "git_commit"),
 )
 """What is kept of a run where its folder is not."""
@@ -43,29 +47,36 @@ def choose_runs(documents: Iterable[Results], experiments: Iterable[str]) -> dic
     """Choose the runs that stand for experiments, among trainings that were tested and have a score.
 
     Args:
-        documents: of runs, oldest first.
+        documents: of runs; `finished` says when they ended, in ISO's format, and those that do not say are the oldest.
         experiments: their names.
     """
     found: dict[str, list[Results]] = {name: [] for name in experiments}
-    for document in documents:
-        tested = "overrides" in document and (document["stage"], document["split"]) == ("fit", "test")
+    for document in sorted(documents, key=lambda document: document.get("finished", "")):
+        tested = "overrides" in document and (document.get("stage"), document.get("split")) == ("fit", "test")
         if tested and document["experiment"] in found and _score(document) is not None:
             found[document["experiment"]].append(document)
     return {name: representative(of_experiment) for name, of_experiment in found.items()}
 
 
 def representative(documents: Iterable[Results]) -> list[Results]:
-    """Choose those with the fewest changed options, the newest of each seed, by seed.
+    """Choose those that were judged properly, with the fewest changed options, the newest of each seed, by seed.
 
     Args:
         documents: of trainings of one experiment, oldest first.
     """
-    groups: dict[tuple[tuple[str, str], ...], dict[int, Results]] = {}
+    groups: dict[tuple[bool, bool, tuple[tuple[str, str], ...]], dict[int, Results]] = {}
     for document in documents:
-        options = tuple(changes(document).items())
-        groups[options] = groups.pop(options, {}) | {document["seed"]: document}  # the newest group is the last
-    fewest = min(reversed(groups), key=len, default=())
-    return [document for _, document in sorted(groups.get(fewest, {}).items())]
+        key = *_lacking(document), tuple(changes(document).items())
+        groups[key] = groups.pop(key, {}) | {document["seed"]: document}  # the newest group is the last
+    first = min(reversed(groups), key=lambda key: (*key[:2], len(key[2])), default=None)
+    return [document for _, document in sorted(groups[first].items())] if first else []
+
+
+def _lacking(document: Results) -> tuple[bool, bool]:
+    """Whether a run was judged on synthetic videos, and on a part of them."""
+    parts = document.get("tasks", {"": document}).values()
+    counts = [part["videos"] for part in parts]
+    return any(part.get("synthetic") for part in parts), any(n["evaluated"] < n["annotated"] for n in counts)
 
 
 def changes(document: Results) -> dict[str, str]:
@@ -84,7 +95,7 @@ def read_record(path: Path) -> list[Results]:
         UserError: it is damaged.
     """
     try:
-        runs: list[Results] = json.loads(path.read_text(encoding="utf-8"))["runs"]
+        runs: list[Results] = [dict(run) for run in json.loads(path.read_text(encoding="utf-8"))["runs"]]
     except FileNotFoundError:
         return []
     except (ValueError, KeyError, TypeError):

@@ -27,6 +27,7 @@ def test_an_experiment_has_results_or_a_reason_why_it_has_none():
     [
         ({"one": {"absent": "-"}}, "two: every experiment must be there"),
         (DOCUMENT | {"three": {"absent": "-"}}, "three: every experiment must be there, and nothing else"),
+        (DOCUMENT | {"one": "not verified"}, "one: give `results` or `absent`, not 'not verified'"),
         (DOCUMENT | {"one": {}}, "one: give either `results` or"),
         (DOCUMENT | {"one": {"results": [RESULT], "absent": "-"}}, "one: give either `results` or"),
         (DOCUMENT | {"one": {"results": [RESULT | {"year": 2022}]}}, "one: a result needs all fields"),

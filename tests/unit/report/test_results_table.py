@@ -65,6 +65,22 @@ def test_fewest_changes_count_and_then_the_newest_but_never_the_test_score():
     assert representative([]) == []
 
 
+def test_runs_on_all_real_videos_come_first_however_many_options_they_changed():
+    real = run("trainer.max_epochs=60", "data.noise=0", score=0.1)
+    synthetic = run("size=narrow", synthetic=True, score=0.9)
+    debug = run("trainer=debug", videos={"evaluated": 8, "annotated": 2167}, score=0.8)
+    assert representative([real, synthetic, debug]) == [real]
+    assert representative([synthetic, debug]) == [debug]
+    assert representative([synthetic | {"seed": 1}, debug | {"seed": 1}, real, synthetic]) == [real]
+
+
+def test_the_newest_is_the_one_that_ended_last_wherever_it_is_kept():
+    old, new = run(finished="2025-01-31T08:00:00.000+00:00"), run(finished="2025-02-01T07:00:00.000+00:00")
+    for documents in ([old, record(new)], [record(new), old], [run(), new, old]):
+        (chosen,) = choose_runs(documents, ["ccnet_unav100"])["ccnet_unav100"]
+        assert chosen["finished"] == new["finished"]
+
+
 def test_the_order_of_the_scores_chooses_nothing():
     runs = [run(*options, seed=seed) for options in ([], ["size=narrow"]) for seed in (1, 2)]
     shuffled = random.Random(0)
@@ -116,7 +132,8 @@ def test_only_tested_trainings_with_a_score_count(other):
 
 def test_results_of_old_runs_do_not_count():
     old = {key: value for key, value in run().items() if key not in ("overrides", "split")}
-    assert choose_runs([old], ["ccnet_unav100"]) == {"ccnet_unav100": []}
+    foreign = {"metrics": {"accuracy": 0.5}, "overrides": []}
+    assert choose_runs([old, foreign], ["ccnet_unav100"]) == {"ccnet_unav100": []}
 
 
 @pytest.mark.parametrize("document", [run("size=narrow", "paths.data_dir=/home/somebody/synthetic"), TASKS])
@@ -133,7 +150,7 @@ def test_records_are_read_back_and_damaged_ones_refused(tmp_path):
     assert read_record(path) == []
     path.write_text(json.dumps({"runs": [run()]}))
     assert read_record(path) == [run()]
-    for damaged in ("{", "[]", "{}"):
+    for damaged in ("{", "[]", "{}", '{"runs": [1]}', "<<<<<<< HEAD"):
         path.write_text(damaged)
         with pytest.raises(UserError, match="measured.json: `make results` wrote something else"):
             read_record(path)
