@@ -4,6 +4,7 @@
     python scripts/report.py logs/unav_unav100/TIME logs/ccnet_unav100/TIME --out compared.html
 
 A run's own report goes to its folder, as after every test. Several runs on the same videos are compared with the first.
+Needed are predictions and annotations; features only of AVE, where they say how long videos are.
 """
 
 import argparse
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a run that tested")
     parser.add_argument("--videos", type=Path, metavar="DIR", help="folder of the videos, for a player: <id>.mp4 …")
     parser.add_argument("--out", type=Path, help="the page (default: report.html in the folder of the only run)")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where the data sets lie, if they were moved")
     parser.add_argument("--resamples", type=int, default=1000, help="draws of the bootstrap (default: %(default)s)")
     args = parser.parse_args()
     if args.resamples < 1:
@@ -27,9 +29,14 @@ def main() -> None:
     if args.out is None and len(args.runs) > 1:
         parser.exit(2, "--out is missing: say where the comparison goes, e.g. --out compared.html\n")
     page = args.out or args.runs[0] / REPORT
+    if page.is_dir():
+        parser.exit(2, f"--out {page}: is a folder; give the name of a page, e.g. {page / REPORT}\n")
     try:
         runs = [read_run(folder) for folder in args.runs]
-        write_run_report(page, runs, data_of(args.runs[0]), videos=args.videos, resamples=args.resamples)
+        data = data_of(args.runs[0], args.data_dir)
+        write_run_report(page, runs, data, videos=args.videos, resamples=args.resamples)
+    except PermissionError as error:
+        parser.exit(2, f"{error}\n--out writes the page elsewhere\n")
     except (UserError, OSError) as error:
         parser.exit(2, f"{error}\n")
     print(f"wrote {page}")

@@ -147,6 +147,32 @@ def test_what_a_run_names_must_be_data_of_ours(tmp_path):
             data_of(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        "data: [",
+        "x: 1",
+        "[1]",
+        "data: null",
+        "data: {_target_: avel.data.unav100.Old}",
+        "data: {_target_: avel.data.ave.AVE, new: 1}",
+    ],
+)
+def test_a_configuration_that_builds_no_data_is_told(tmp_path, config):
+    (tmp_path / "config.yaml").write_text(config)
+    with pytest.raises(UserError, match=r"config\.yaml: "):
+        data_of(tmp_path)
+
+
+def test_data_that_were_moved_are_found(tmp_path):
+    one = "{_target_: avel.data.unav100.UnAV100, root: old/unav100}"
+    (tmp_path / "config.yaml").write_text(f"data: {one}")
+    assert data_of(tmp_path, Path("new")).root == Path("new/unav100")
+    joint = "{_target_: avel.data.multitask.MultitaskDataModule, sets: {a: " + one + "}}"
+    (tmp_path / "config.yaml").write_text(f"data: {joint}")
+    assert data_of(tmp_path, Path("new")).by_task()["a"].root == Path("new/unav100")
+
+
 def test_sweeps_of_wandb_are_not_ours(compose):
     config = compose("experiment=ccnet_unav100", "sweep=wandb")
     with pytest.raises(UserError, match="W&B starts these runs itself"):

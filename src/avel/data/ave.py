@@ -227,6 +227,10 @@ class AVE(LocalizationDataModule):
         """Length in seconds of each video of a split."""
         return dict.fromkeys(self.videos(split), self.annotations.snippets * self.snippet_seconds)
 
+    def annotated_durations(self, split: str) -> dict[str, float]:
+        """The same: all annotated videos have features."""
+        return self.durations(split)
+
     def snippet_labels(self, split: str) -> dict[str, Tensor]:
         """Ground truth of a split: video id -> class of each snippet, (T,) int64; C is background."""
         labels = torch.from_numpy(self.annotations.snippet_labels()[self.rows[split]])

@@ -235,6 +235,10 @@ class DenseDataModule(LocalizationDataModule):
         """Length in seconds of each usable video of a split."""
         return {annotation.video: annotation.duration for annotation in self.videos(split)}
 
+    def annotated_durations(self, split: str) -> dict[str, float]:
+        """Length in seconds of each annotated video of a split, whether or not its features are there."""
+        return {annotation.video: annotation.duration for annotation in self.annotations.split(split)}
+
     def dataset(self, split: str, *, training: bool) -> DenseDataset:
         """The videos of a split, cropped for training, whole otherwise."""
         return DenseDataset(

@@ -27,7 +27,11 @@ class DenseData(Protocol):
         ...
 
     def durations(self, split: str) -> dict[str, float]:
-        """Length of every video of a split in seconds."""
+        """Length in seconds of every video of a split that can be used."""
+        ...
+
+    def annotated_durations(self, split: str) -> dict[str, float]:
+        """Length in seconds of every annotated video of a split, whether or not its features are there."""
         ...
 
     def one_sided(self, split: str) -> dict[str, dict[str, Any]]:

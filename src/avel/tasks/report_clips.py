@@ -8,11 +8,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from avel.errors import UserError
 from avel.events import EventTable
 from avel.metrics.bootstrap import ResampledMean
 from avel.metrics.confusion import confusion
 from avel.report.run_report import Column, Section, Share, share
-from avel.tasks.flat_tables import numbers
+from avel.tasks.flat_tables import check_annotated, numbers
 from avel.tasks.report_gallery import Judged, same_videos
 from avel.tasks.report_subject import Subject
 
@@ -22,6 +23,7 @@ BACKGROUND = "background"
 def segment_section(subject: Subject) -> Section:
     """Report on seconds that have one class each, or are background."""
     data, videos = subject.data, same_videos(subject.tables)
+    check_annotated(videos, data, subject.split)
     labels, classes = data.snippet_labels(subject.split), len(data.class_names)
     truth = torch.stack([labels[video] for video in videos])
     found = [
@@ -42,6 +44,7 @@ def segment_section(subject: Subject) -> Section:
 
 def matching_section(subject: Subject) -> Section:
     """Report on events that are given in one modality and searched in the other."""
+    check_annotated(subject.tables[0].videos, subject.data, subject.split)
     targets = subject.data.targets(subject.split)
     starts = {video: of["segments"][0, 0].item() for video, of in targets.items() if len(of["segments"])}
     judged = [Judged(table, _found_starts(table, starts)) for table in subject.tables]
@@ -55,8 +58,14 @@ def matching_section(subject: Subject) -> Section:
 def _per_snippet(
     table: EventTable, videos: Sequence[str], snippets: int, class_names: Sequence[str], hop: float
 ) -> Tensor:
-    """Return the class of every snippet, (V, T); C is background."""
+    """Return the class of every snippet, (V, T); C is background.
+
+    Raises:
+        UserError: a class that the data set does not have.
+    """
     number, label = numbers(videos), numbers(class_names)
+    if unknown := sorted({event.label for event in table} - label.keys()):
+        raise UserError(f"{unknown[0]!r} was predicted, but is no class of the data any more: repeat the run's test")
     classes = torch.full((len(videos), snippets), len(class_names))
     for event in table:
         classes[number[event.video], round(event.start / hop) : round(event.end / hop)] = label[event.label]

@@ -19,7 +19,7 @@ from avel.metrics.tables import Events, Predictions
 from avel.metrics.video_ap import video_average_precision
 from avel.report.run_report import Column, Precision, Section, Share
 from avel.tasks.evaluation import DenseData
-from avel.tasks.flat_tables import events_of, numbers, one_sided_of, predictions_of
+from avel.tasks.flat_tables import events_of, numbers, one_sided_of, predictions_of, ranked_rows
 from avel.tasks.report_errors import error_analysis
 from avel.tasks.report_gallery import Judged, same_videos
 from avel.tasks.report_subject import Subject, shares
@@ -150,7 +150,7 @@ def ground_of(data: DenseData, number: Mapping[str, int], split: str) -> Ground:
         number: video id -> its number.
         split: that the videos are of.
     """
-    seconds = data.durations(split)
+    seconds = data.annotated_durations(split)
     return Ground(
         events=events_of(data, number, split),
         num_classes=len(data.class_names),
@@ -164,7 +164,7 @@ def ground_of(data: DenseData, number: Mapping[str, int], split: str) -> Ground:
 def _runs(subject: Subject) -> list[DenseRun]:
     label, number = numbers(subject.data.class_names), numbers(same_videos(subject.tables))
     ground = ground_of(subject.data, number, subject.split)
-    tables = [EventTable([event for event in table if event.label in label], table.videos) for table in subject.tables]
+    tables = [ranked_rows(table, label) for table in subject.tables]
     return [DenseRun(table, predictions_of(table, number, label), ground) for table in tables]
 
 

@@ -71,7 +71,7 @@ def make_gallery(
     """
     videos, files = same_videos([run.table for run in runs]), files or {}
     label = numbers([*data.class_names, *_other_labels(data, runs)])
-    targets, durations = data.targets(split), data.durations(split)
+    targets, durations = data.targets(split), data.annotated_durations(split)
     counts = torch.tensor([len(events) for run in runs for events in run.table.by_video().values()])
     most = next(
         (step for step in (int(counts.max()), *STEPS) if int(counts.clamp(max=step).sum()) <= most_predictions), 1

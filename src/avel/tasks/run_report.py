@@ -13,6 +13,7 @@ from avel.events import EventTable
 from avel.report.page import relative_url
 from avel.report.run_report import Report, Section
 from avel.report.run_report_page import write_report
+from avel.tasks.evaluation import DenseData
 from avel.tasks.pictures import SUFFIXES
 from avel.tasks.report_clips import matching_section, segment_section
 from avel.tasks.report_dense import dense_section
@@ -30,6 +31,15 @@ SECTIONS: Mapping[str, Callable[[Subject], Section]] = {
     "matching": matching_section,
 }
 """Score that a task's methods are chosen by -> what a report says about the task."""
+
+WEAK = "_weak"
+"""What the name of data ends in that differ in what training is told, not in what is judged."""
+
+NEEDED = ("data", "stage", "split", "metrics")
+"""What a report asks of `results.json`."""
+
+NEEDED_OF_TASKS = ("videos", "tiou_grid")
+"""What it asks of each task there, or of the whole where the data set is the only one."""
 
 
 class ReportedData(Protocol):
@@ -82,11 +92,18 @@ def read_run(folder: Path) -> JudgedRun:
     """Read a run folder.
 
     Raises:
-        UserError: it is no folder of a run that was tested or validated, or its predictions are missing.
+        UserError: it is no folder of a run that was tested or validated, its predictions are missing, or what is there
+            was written by another version.
     """
-    results = read_results(folder)
+    results = read_results(folder) if folder.is_dir() else None
     if results is None:
         raise UserError(f"{folder}: no results.json there; give the folder of a run that has come to its end")
+    sets = results.get("tasks", {"": results}).values()
+    lacking = [name for name in NEEDED if name not in results]
+    lacking += [name for name in NEEDED_OF_TASKS if not all(name in of_task for of_task in sets)]
+    if lacking or results.get("monitor", "map") not in SECTIONS:
+        what = f"lacks {', '.join(lacking)}" if lacking else f"is about {results['monitor']}"
+        raise UserError(f"{folder / 'results.json'} {what}: it is of another version; repeat the run's test")
     if results["stage"] == "predict":
         raise UserError(f"{folder}: has predicted only (stage=predict), nothing was judged; give a run that tested")
     tables = {task: _read_table(folder, task, results["split"]) for task in results.get("tasks", {"": None})}
@@ -121,10 +138,12 @@ def write_run_report(
         most_predictions: that the page holds; of each video the surest ones.
 
     Raises:
-        UserError: the runs were not judged alike, or there is no such folder.
+        UserError: the runs were not judged alike, the data have changed since, or there is no such folder.
     """
     check_alike(runs)
     tasks = data.by_task()
+    for task, of_task in tasks.items():
+        check_known(of_task, runs[0], task)
     subjects = [
         Subject(
             data=of_task,
@@ -147,10 +166,23 @@ def write_run_report(
 
 def check_alike(runs: Sequence[JudgedRun]) -> None:
     """Raise a UserError unless runs were judged on the same data, by the same scores."""
-    judged = [(run.results["data"], run.results["split"], run.score, *run.tables) for run in runs]
+    judged = [(run.results["data"].removesuffix(WEAK), run.results["split"], run.score, *run.tables) for run in runs]
     for run, of_run in zip(runs, judged, strict=True):
         if of_run != judged[0]:
-            raise UserError(f"{runs[0].folder} and {run.folder} were judged on different data: compare like with like")
+            raise UserError(
+                f"{runs[0].folder} and {run.folder} were judged on different data, splits or scores: compare like with"
+                " like"
+            )
+
+
+def check_known(data: DenseData, run: JudgedRun, task: str) -> None:
+    """Raise a UserError unless a data set has annotations of all videos that a run judged."""
+    known = data.targets(run.results["split"])
+    if lost := [video for video in run.tables[task].videos if video not in known]:
+        raise UserError(
+            f"{run.folder}: {lost[0]!r} ({len(lost)} such videos) is not in the {run.results['split']} split any more:"
+            " the annotations have changed since; repeat the run's test"
+        )
 
 
 def find_videos(folder: Path | None, videos: Sequence[str], page: Path) -> dict[str, str]:
@@ -180,5 +212,5 @@ def short_names(runs: Sequence[JudgedRun]) -> list[str]:
 
 def _title(runs: Sequence[JudgedRun]) -> str:
     results = [run.results for run in runs]
-    experiments = dict.fromkeys(str(of_run.get("experiment") or of_run["method"]) for of_run in results)
+    experiments = dict.fromkeys(str(of_run.get("experiment") or of_run.get("method", "run")) for of_run in results)
     return " and ".join(experiments) + (f": {len(runs)} runs compared" if len(runs) > 1 else "")

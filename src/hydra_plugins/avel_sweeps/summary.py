@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 if TYPE_CHECKING:  # Hydra imports this module whenever it starts
     from avel.report.compare import Group
@@ -65,17 +68,30 @@ def compare(one: Group, other: Group, resamples: int) -> str:
     )
 
 
-def data_of(run: Path) -> Any:
+def data_of(run: Path, data_dir: Path | None = None) -> Any:
     """Build the data set that a run was about.
 
+    Args:
+        run: its folder.
+        data_dir: folder that the data set's own folder lies in by now; None: where it was.
+
     Raises:
-        UserError: its configuration names other code than the data sets of this package.
+        UserError: its configuration cannot be read, is of another version, or names other code than the data sets of
+            this package.
     """
     from avel.errors import UserError
 
-    config = OmegaConf.load(run / "config.yaml").data
-    called = re.findall(r"_target_: (.*)", OmegaConf.to_yaml(config, resolve=True))
-    # a run of others may name any code, also that which a module of ours imports
-    if not called or not all(re.fullmatch(r"avel\.data\.\w+\.[A-Z]\w+", name) for name in called):
-        raise UserError(f"{run / 'config.yaml'}: a _target_ in data is no class of avel.data")
-    return instantiate(config, _convert_="all")
+    path = run / "config.yaml"
+    try:
+        config = OmegaConf.load(path).data or {}
+        called = re.findall(r"_target_: (.*)", OmegaConf.to_yaml(config, resolve=True))
+        # a run of others may name any code, also that which a module of ours imports
+        if not called or not all(re.fullmatch(r"avel\.data\.\w+\.[A-Z]\w+", name) for name in called):
+            raise UserError(f"{path}: a _target_ in data is no class of avel.data")
+        for section in (config, *config.get("sets", {}).values()):
+            if data_dir and "root" in section:
+                section.root = str(data_dir / Path(section.root).name)
+        return instantiate(config, _convert_="all")
+    except (YAMLError, OmegaConfBaseException, HydraException) as error:
+        reason = str(error.__cause__ or error).partition("\n")[0]
+        raise UserError(f"{path}: no data set can be built from it ({reason}): repeat the run's test") from None

@@ -159,6 +159,14 @@ def test_missing_features_fail_only_the_stages_that_need_them(tmp_path):
     assert len(data.videos("train")) == 8
     assert "synthetic_train_00003" not in data.durations("train")
     assert "synthetic_train_00003" in data.targets("train")
+    assert data.annotated_durations("train").keys() == data.targets("train").keys()
+
+
+def test_what_was_judged_is_known_when_the_features_have_gone(tmp_path):
+    root = write_tiny(tmp_path)
+    known = UnAV100(root=root).durations("test")
+    (root / "av_features").rename(tmp_path / "elsewhere")
+    assert UnAV100(root=root).annotated_durations("test") == known
 
 
 def test_a_file_that_is_cut_off_is_found_at_start(tmp_path):

@@ -1,14 +1,16 @@
 """What only a browser can tell: that reports work."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from avel.data.synthetic_mp4 import write_mp4
+from avel.report.run_report import Difference
 from avel.report.run_report_page import write_report
 from tests.unit.report.browser import CHROMIUM, browser
-from tests.unit.report.reports import dense, report, segments
+from tests.unit.report.reports import dense, gallery, report, segments
 from tests.unit.report.test_page import ODD
 
 pytestmark = [
@@ -16,7 +18,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, under a name like chromium or google-chrome"),
 ]
 
-PAGES = ("one", "compared", "seconds", "tasks", "odd", "large")
+PAGES = ("one", "compared", "nothing", "background", "seconds", "tasks", "odd", "large")
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +33,14 @@ def folder(tmp_path_factory):
     pictures = [np.full((48, 64, 3), 25 * (k // 10), np.uint8) for k in range(100)]
     write_mp4(folder / "a #1.mp4", pictures, Fraction(10), np.zeros((1, 10 * 22050), np.float32), 22050)
     videos = tuple(f"video{number:05d}" for number in range(2167))
+    of_seconds = gallery()
+    background = replace(of_seconds, found=(replace(of_seconds.found[0], quality=[5000, 6000, 7000]),))
     reports = {
         "one": report(dense(files=("a%20%231.mp4", "lost.mp4", "")), notes=("chosen on the test split",)),
         "compared": report(dense(3), runs=3),
         "seconds": report(segments()),
+        "nothing": report(undefined(dense(2)), runs=2),
+        "background": report(replace(segments(), gallery=background)),
         "tasks": report(dense(task="unav100"), dense(task="desed")),
         "odd": report(dense(videos=tuple(ODD), classes=tuple(ODD))),
         "large": report(dense(videos=videos, classes=tuple(f"class {number}" for number in range(100)), per_video=100)),
@@ -42,6 +48,13 @@ def folder(tmp_path_factory):
     for name, made in reports.items():
         write_report(folder / f"{name}.html", made)
     return folder
+
+
+def undefined(section):
+    """The same where there were no events."""
+    errors = tuple(replace(of_run, ap=None, ap_normalized=None, characteristics={}) for of_run in section.errors)
+    scores = {name: (None,) * len(values) for name, values in section.scores.items()}
+    return replace(section, scores=scores, errors=errors, differences=(Difference(None, None, None),))
 
 
 def open_at_videos(tab, path):
@@ -194,7 +207,7 @@ def test_the_button_changes_the_theme(page):
 def test_runs_are_compared(tab, folder):
     open_at_videos(tab, folder / "compared.html")
     assert tab.texts(".difference")[0].startswith(
-        "run 1 minus run 0: +5.00 points of map, 95 % interval -1.00 to +11.00"
+        "run 1 minus run 0: +5.00 points of mAP, 95 % interval -1.00 to +11.00"
     )
     assert len(tab.texts(".sliders label")) == 3
     assert videos(tab) == ["v1", "v0"]  # where they differ most
@@ -202,6 +215,32 @@ def test_runs_are_compared(tab, folder):
     assert "Δ AP run 2" in head
     assert tab("document.querySelectorAll('tr.differs').length") == 1  # the seed
     assert tab.messages == []
+
+
+def test_mistakes_of_runs_stand_side_by_side(tab, folder):
+    tab.open(folder / "compared.html")
+    heads = "[...document.querySelectorAll('th')].map((head) => head.textContent)"
+    shown = tab(heads)
+    assert [f"how many run {run}" for run in range(3)] == [head for head in shown if head.startswith("how many")]
+    assert shown.count("missed run 2") == 1
+
+
+def test_what_is_not_defined_is_not_drawn_as_nought(tab, folder):
+    tab.open(folder / "one.html")
+    lines = "[...document.querySelectorAll('.part')].find((part) => part.querySelector('h3').textContent === 'Scores')"
+    assert tab(f"{lines}.querySelectorAll('.line').length") == 2
+    assert tab(f"{lines}.querySelectorAll('circle').length") == 2 + 1  # the baseline has no mAP at 0.5
+    tab.open(folder / "nothing.html")
+    assert "run 1 minus run 0: mAP is not defined." in tab.texts(".hint")
+    assert tab.messages == []
+
+
+def test_accuracy_of_a_video_without_events_is_shown(tab, folder):
+    open_at_videos(tab, folder / "background.html")
+    button(tab, "All")
+    tab("document.querySelectorAll('.video')[2].scrollIntoView({ behavior: 'instant' })")
+    tab.until("document.querySelectorAll('.video')[2].querySelector('.lanes')")
+    assert tab.texts(".video header .faint")[2].startswith("70.0 % ·")
 
 
 def test_seconds_are_confused(tab, folder):
@@ -215,6 +254,8 @@ def test_seconds_are_confused(tab, folder):
 def test_tasks_have_sections(tab, folder):
     tab.open(folder / "tasks.html")
     assert tab.texts("h2") == ["unav100", "desed"]
+    overview = "[...document.querySelectorAll('.part')[0].querySelectorAll('tbody tr')].map((row) => row.textContent)"
+    assert tab(overview) == ["unav100, mAP50.001.00", "desed, mAP50.001.00"]
     assert "desed: Videos" in tab.texts("#contents a")
     assert tab.messages == []
 

@@ -63,6 +63,9 @@ class ClipData(LightningDataModule):
     def durations(self, split):
         return {clip.video: LENGTH * self.snippet_seconds for clip in self.clips[split]}
 
+    def annotated_durations(self, split):
+        return self.durations(split)
+
     def one_sided(self, split):
         return {}
 

@@ -33,7 +33,7 @@ class Data:
     def one_sided(self, split):
         return self.spans
 
-    def durations(self, split):
+    def annotated_durations(self, split):
         return dict.fromkeys(self.events, 60.0)
 
 

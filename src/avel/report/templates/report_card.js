@@ -15,7 +15,8 @@ function drawCard(gallery, video, state) {
   );
   let all = false;
   let fresh = false;
-  const quality = gallery.found.map(({ quality: of }) => percent(of[video])).join(" / ");
+  const qualities = gallery.found.map(({ quality: of }) => of[video]);
+  const measured = qualities.some((quality) => quality !== null) ? `${qualities.map((quality) => percent(quality)).join(" / ")} % · ` : "";
 
   function draw() {
     if (fresh) return;
@@ -26,7 +27,6 @@ function drawCard(gallery, video, state) {
       fresh = false;
       draw();
     }));
-    const measured = gallery.measure && gallery.truth[video].length ? `${quality} % · ` : "";
     summary.textContent = `${measured}${clock(duration, 0)} · ${countsOf(content)}`;
     if (playing.card === article) movePlayhead();
   }

@@ -33,7 +33,7 @@ function scale(axis, values, from, to) {
 /** Draw curves: lines have `name`, `colour`, `dash` and `points` [x, y]; axes have `label` and may have `low`, `high`. */
 function lineChart(lines, x, y) {
   const all = lines.flatMap((line) => line.points);
-  if (!all.length) return hint("Nothing was logged.");
+  if (!all.length) return hint("There is nothing to draw: no number is defined.");
   const { width, height, left, right, top, bottom } = SIZE;
   const across = scale(x, all.map(([value]) => value), left, width - right);
   const up = scale(y, all.map(([, value]) => value), height - bottom, top);

@@ -42,7 +42,9 @@ function drawClasses(section) {
   });
   return card(
     "Classes", legend(),
-    element("div", { className: several ? "" : "pair" }, table.root, element("div", {}, chooseTiou, shown, curves)),
+    several
+      ? element("div", {}, chooseTiou, table.root, shown, curves)
+      : element("div", { className: "pair" }, table.root, element("div", {}, chooseTiou, shown, curves)),
   );
 }
 

@@ -22,48 +22,72 @@ function drawErrors(section) {
   if (!section.errors.length) return null;
   return card(
     "Mistakes", legend(),
-    ...section.errors.flatMap((errors, run) => [
-      ...(several ? [element("h4", { textContent: data.runs[run].name })] : []),
-      ...drawProfile(errors),
-    ]),
+    ...section.errors.map((errors, run) => hint(`${several ? `${data.runs[run].name}: ` : ""}${sayProfile(errors)}`)),
+    hint(
+      "A kind of mistake costs what the mAP would gain without it. Costs do not add up: mistakes hide each other."
+      + " Shares are of the predictions that are counted, of missed events of all events.",
+    ),
+    mistakesTable(section.errors.map((errors) => [...errors.false_positives, ...errors.one_sided, errors.missed])),
+    ...drawBins(section.errors),
   );
 }
 
-function drawProfile(errors) {
-  const right = errors.predictions - errors.false_positives.reduce((sum, { count: number }) => sum + number, 0);
-  const looked = errors.top === null ? "of all" : `of the surest, ${errors.top} times as many as there are events of their class`;
+/** What is missed, by what events are like; nothing where there are no events. */
+function drawBins(byRun) {
+  const names = Object.keys(byRun[0].characteristics);
+  if (!names.length) return [];
   return [
-    hint(
-      `At tIoU ${errors.tiou}, ${right.toLocaleString("en")} of ${errors.predictions.toLocaleString("en")} predictions are right`
-      + ` (${looked}; there are ${errors.total.toLocaleString("en")}). A kind of mistake costs what the mAP, now`
-      + ` ${percent(errors.ap)} %, would gain without it. Costs do not add up: mistakes hide each other.`,
-    ),
-    mistakesTable([...errors.false_positives, ...errors.one_sided, errors.missed]),
     element("h4", { textContent: "What is missed, and what is done well, by what events are like" }),
-    hint(`mAPₙ: mAP as if there were equally many events of each kind; of all events ${percent(errors.ap_normalized)} %.`),
-    element("div", { className: "bins" }, ...Object.entries(errors.characteristics).map(binsTable)),
+    hint(
+      `mAPₙ: mAP as if there were equally many events of each kind; of all events`
+      + ` ${byRun.map((errors) => `${percent(errors.ap_normalized)} %`).join(" / ")}.`,
+    ),
+    element(
+      "div", { className: several ? "bins wide" : "bins" },
+      ...names.map((name) => binsTable(name, byRun.map((errors) => errors.characteristics[name]))),
+    ),
   ];
 }
 
-function mistakesTable(mistakes) {
-  const highest = Math.max(...mistakes.map(({ cost }) => cost ?? 0), 1);
-  const rows = mistakes.map(({ kind, count: number, share, cost }) => [
-    element("span", { title: KINDS[kind] }, kind, element("small", { className: "faint", textContent: KINDS[kind] ?? "" })),
-    number.toLocaleString("en"),
-    meter(`${percent(share)} %`, share, 10000),
-    meter(percent(cost, 2), cost, highest),
-  ]);
-  return plainTable(["kind", "how many", "share", "costs points of mAP"], rows);
+/** Columns of all runs, those of one quantity beside each other; a run is named where there are several. */
+const headsByRun = (...names) => names.flatMap((name) => data.runs.map((run) => (several ? `${name} ${run.name}` : name)));
+
+function sayProfile(errors) {
+  const right = errors.predictions - errors.false_positives.reduce((sum, { count: number }) => sum + number, 0);
+  const looked = errors.top === null ? "of all" : `of the surest, ${errors.top} times as many as there are events of their class`;
+  return `At tIoU ${errors.tiou}, ${right.toLocaleString("en")} of ${errors.predictions.toLocaleString("en")} predictions are right`
+    + ` (${looked}; there are ${errors.total.toLocaleString("en")}). The mAP is ${percent(errors.ap)} %.`;
 }
 
-function binsTable([name, bins]) {
-  const rows = bins.map(({ label, events, missed, ap }) => [
-    label, events.toLocaleString("en"), meter(`${percent(missed)} %`, missed, 10000), meter(`${percent(ap)} %`, ap, 10000),
-  ]);
+/** By run the same kinds of mistakes. */
+function mistakesTable(byRun) {
+  const highest = Math.max(...byRun.flat().map(({ cost }) => cost ?? 0), 1);
+  const rows = byRun[0].map(({ kind }, place) => {
+    const ofKind = byRun.map((mistakes) => mistakes[place]);
+    return [
+      named(kind, KINDS[kind]),
+      ...ofKind.map(({ count: number }) => number.toLocaleString("en")),
+      ...ofKind.map(({ share }, run) => meter(`${percent(share)} %`, share, 10000, run)),
+      ...ofKind.map(({ cost }, run) => meter(percent(cost, 2), cost, highest, run)),
+    ];
+  });
+  return plainTable(["kind", ...headsByRun("how many", "share", "costs points of mAP")], rows);
+}
+
+/** By run the same bins: all runs were judged by the same events. */
+function binsTable(name, byRun) {
+  const rows = byRun[0].map(({ label, events }, place) => {
+    const ofBin = byRun.map((bins) => bins[place]);
+    return [
+      label, events.toLocaleString("en"),
+      ...ofBin.map(({ missed }, run) => meter(`${percent(missed)} %`, missed, 10000, run)),
+      ...ofBin.map(({ ap }, run) => meter(`${percent(ap)} %`, ap, 10000, run)),
+    ];
+  });
   return element(
     "div", {},
     element("h5", { textContent: CHARACTERISTICS[name] ?? name }),
-    plainTable(["", "events", "missed", "mAPₙ"], rows),
+    plainTable(["", "events", ...headsByRun("missed", "mAPₙ")], rows),
   );
 }
 

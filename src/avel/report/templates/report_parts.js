@@ -8,6 +8,7 @@ const points = (value) => (value === null ? "–" : `${value > 0 ? "+" : ""}${(v
 const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const runName = ({ name }) => (several ? name : "this run");
+const scoreName = (score) => (score === "map" ? "mAP" : score);
 const runColour = (run) => `var(--c${run % 6})`;
 
 let lastId = 0;
@@ -56,9 +57,14 @@ function plainTable(head, rows, { mark = () => false, words = false } = {}) {
   );
 }
 
-/** A number with a bar as long as its share of `most`. */
-function meter(text, value, most) {
-  const level = element("i", { style: { width: `${clamp((100 * (value ?? 0)) / (most || 1), 0, 100)}%` } });
+/** A name, and below it what it means. */
+function named(name, meaning = "") {
+  return element("span", { title: meaning }, name, element("small", { className: "faint", textContent: meaning }));
+}
+
+/** A number with a bar as long as its share of `most`, in the colour of a run. */
+function meter(text, value, most, run = 0) {
+  const level = element("i", { style: { width: `${clamp((100 * (value ?? 0)) / (most || 1), 0, 100)}%`, background: runColour(run) } });
   return element("span", { className: "measured" }, element("span", { className: "meter" }, level), text);
 }
 

@@ -1,5 +1,21 @@
 // What was run, what came out beside what is trivial, and how the training went.
 
+const SCORES = {
+  map: "mean average precision: over classes and the tIoU grid",
+  "recall@1": "share of events found by the surest predictions of their video and class, as many as there are events",
+  "recall@5": "the same by five times as many",
+  accuracy: "share of seconds with the right class, or rightly background",
+  accuracy_partial: "the same in videos that hold both event and background",
+  event_background: "event of any class against background, mean of both recalls; by chance 50",
+  event_f1: "whole events of the right class at tIoU 0.5",
+  pointing: "share of seconds in which the network looks at what sounds",
+  matching: "share of answers that begin where the event does, mean of both directions",
+  a2v: "the event is heard and sought in the picture",
+  v2a: "the event is seen and sought in the sound",
+  a2v_overlap: "share of the event's seconds in the answer",
+  v2a_overlap: "share of the event's seconds in the answer",
+};
+
 /** What speaks against taking numbers as they are. */
 function warnings(notes) {
   return notes.map((note) => element("p", { className: "warning", textContent: note }));
@@ -7,7 +23,19 @@ function warnings(notes) {
 
 function drawRuns() {
   const notes = data.runs.flatMap(({ name, notes: ofRun }) => ofRun.map((note) => (several ? `${name}: ${note}` : note)));
-  return card(several ? "Runs" : "Run", ...warnings(notes), legend(), several ? factsTable() : factsList(data.runs[0].facts));
+  const overview = data.sections.length > 1 ? [drawOverview()] : [];
+  return card(several ? "Runs" : "Run", ...warnings(notes), legend(), ...overview, several ? factsTable() : factsList(data.runs[0].facts));
+}
+
+/** The scores that count of several data sets, before what there is to say about each. */
+function drawOverview() {
+  const baselines = [...new Set(data.sections.flatMap((section) => Object.keys(section.baselines)))];
+  const rows = data.sections.map(({ task, score, scores, baselines: of }) => [
+    `${task}, ${scoreName(score)}`,
+    ...(scores[score] ?? data.runs.map(() => null)).map((value) => element("strong", { textContent: percent(value, 2) })),
+    ...baselines.map((name) => percent(of[name]?.[score], 2)),
+  ]);
+  return plainTable(["%", ...data.runs.map(runName), ...baselines], rows);
 }
 
 function factsList(facts) {
@@ -32,7 +60,7 @@ function drawScores(section) {
   names.sort((a, b) => (b === section.score) - (a === section.score));
   const baselines = Object.entries(section.baselines);
   const rows = names.map((name) => [
-    name,
+    named(name, SCORES[name]),
     ...section.scores[name].map((value) => element(name === section.score ? "strong" : "span", { textContent: percent(value, 2) })),
     ...baselines.map(([, scores]) => percent(scores[name], 2)),
   ]);
@@ -46,24 +74,27 @@ function drawScores(section) {
 }
 
 function sayDifference(section, { difference, low, high }, run) {
-  const sure = low > 0 || high < 0;
-  const text = `${data.runs[run].name} minus ${data.runs[0].name}: ${points(difference)} points of ${section.score},`
-    + ` 95 % interval ${points(low)} to ${points(high)}`;
-  const verdict = sure ? "" : ", which holds 0: no sure difference";
+  const names = `${data.runs[run].name} minus ${data.runs[0].name}`;
+  if (difference === null) return hint(`${names}: ${scoreName(section.score)} is not defined.`);
+  const text = `${names}: ${points(difference)} points of ${scoreName(section.score)},`
+    + (low === null ? " no interval: too few events" : ` 95 % interval ${points(low)} to ${points(high)}`);
+  const verdict = low !== null && low <= 0 && high >= 0 ? ", which holds 0: no sure difference" : "";
   return element("p", { className: "difference", textContent: `${text}${verdict}.` });
 }
 
 function drawPerTiou(section, baselines) {
   const names = Object.keys(section.scores).filter((name) => tiouOf(name) !== null);
-  const curve = (value) => names.map((name) => [tiouOf(name), value(name) / 100]);
+  const curve = (value) => (
+    names.filter((name) => (value(name) ?? null) !== null).map((name) => [tiouOf(name), value(name) / 100])
+  );
   const lines = [
     ...data.runs.map((run, place) => ({
-      name: runName(run), colour: runColour(place), points: curve((name) => section.scores[name][place] ?? 0),
+      name: runName(run), colour: runColour(place), points: curve((name) => section.scores[name][place]),
     })),
     ...baselines.map(([name, scores]) => ({
-      name, colour: "var(--faint)", dash: "5 4", points: curve((score) => scores[score] ?? 0),
+      name, colour: "var(--faint)", dash: "5 4", points: curve((score) => scores[score]),
     })),
-  ];
+  ].filter(({ points: ofLine }) => ofLine.length);
   const rows = [
     ...data.runs.map((run, place) => [runName(run), ...names.map((name) => percent(section.scores[name][place]))]),
     ...baselines.map(([name, scores]) => [name, ...names.map((score) => percent(scores[score]))]),
@@ -79,9 +110,11 @@ function drawPerTiou(section, baselines) {
 function drawTraining() {
   const names = [...new Set(data.runs.flatMap((run) => Object.keys(run.curves)))];
   if (!names.length) return null;
-  const first = (...wanted) => Math.max(names.findIndex((name) => wanted.some((word) => name.endsWith(word))), 0);
+  const first = (...wanted) => names.findIndex((name) => wanted.some((word) => name.endsWith(word)));
   const place = element("div", { className: "pair" });
-  for (const chosen of [first(...data.sections.map(({ score }) => `val/${score}`)), first("train/loss", "/loss")]) {
+  const wanted = [first(...data.sections.map(({ score }) => `val/${score}`)), first("train/loss", "/loss")];
+  const chosenOnes = wanted.filter((number) => number >= 0);
+  for (const chosen of chosenOnes.length ? chosenOnes : [0]) {
     const figure = element("div");
     const draw = (number) => {
       const lines = data.runs.map((run, place) => {
