@@ -14,7 +14,7 @@ from avel_bench.settings import Settings
 from avel_bench.timing import clock
 
 METHOD = "UnAV"
-HOURS = {"full": (0.5, 1.0, 3.0), "narrow": (0.01, 0.02)}
+HOURS = {"full": (0.5, 3.0), "narrow": (0.01, 0.02)}
 NECK = 4
 """Channels per class of a neck with which a CPU sees hours in minutes."""
 COMPLETE = {"full": 0.1, "narrow": 0.005}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from rich.console import Console
 
@@ -27,12 +28,12 @@ def run(names: Sequence[str], settings: Settings, json: Path | None, console: Co
         console: gets a table per group.
 
     Raises:
-        UserError: there is no such group, or the file is a folder.
+        UserError: there is no such group, or the file cannot be written.
     """
     for name in names:
         check_choice("--only", name, GROUPS)
-    if json is not None and json.is_dir():
-        raise UserError(f"--json {json}: is a folder, give the name of a file")
+    if json is not None:
+        check_writable(json)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     facts = machine(on_gpu=settings.on_gpu) | versions() | {"threads": settings.threads}
     console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
@@ -42,6 +43,17 @@ def run(names: Sequence[str], settings: Settings, json: Path | None, console: Co
         found[name] = measure(name, settings, console)
         if json is not None:
             write_document(json, found, settings)  # after every group: who stops the rest keeps what there is
+
+
+def check_writable(path: Path) -> None:
+    """Raise a UserError if a file cannot be written: now, not when all is measured."""
+    if path.is_dir():
+        raise UserError(f"--json {path}: is a folder, give the name of a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise UserError(f"--json {path}: cannot be written ({error.strerror}): choose another place") from None
 
 
 def measure(name: str, settings: Settings, console: Console) -> list[Row]:

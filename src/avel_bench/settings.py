@@ -44,9 +44,12 @@ class Settings:
         for name, least in (("threads", 1), ("repeats", 1), ("warmup", 0), ("videos", 1)):
             if (number := getattr(self, name)) is not None and number < least:
                 raise UserError(f"--{name} {number}: give a whole number from {least} on")
-        for name in ("folder", "annotations"):
-            if (path := getattr(self, name)) is not None and not path.exists():
-                raise UserError(f"--{name} {path}: there is no such {'folder' if name == 'folder' else 'file'}")
+        if self.folder is not None and not self.folder.is_dir():
+            raise UserError(f"--folder {self.folder}: there is no such folder")
+        if self.annotations is not None and not self.annotations.is_file():
+            raise UserError(f"--annotations {self.annotations}: there is no such file")
+        if self.profile is not None and self.profile.exists() and not self.profile.is_dir():
+            raise UserError(f"--profile {self.profile}: is a file, give the name of a folder")
         if self.on_gpu and not torch.cuda.is_available():
             raise UserError("--device cuda: PyTorch finds no GPU that it can use here; --device cpu measures without")
 

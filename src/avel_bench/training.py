@@ -17,6 +17,7 @@ from avel.errors import UserError
 from avel.tasks.dense import DenseLocalizer
 from avel.training.averaging import ExponentialMovingAverage
 from avel.training.compiling import CompiledTraining, check_compiler
+from avel.training.recomputing import recompute_activations
 from avel_bench.cases import cases
 from avel_bench.children import peak_memory
 from avel_bench.profiling import profile
@@ -43,17 +44,20 @@ class Way(NamedTuple):
         precision: of the trainer.
         matmul: precision of float32 products, `matmul_precision` of a run.
         compiled: by `torch.compile`.
+        recomputed: with `method.checkpoint_activations`.
     """
 
     name: str
     precision: Any = "32-true"
     matmul: str = "high"
     compiled: bool = False
+    recomputed: bool = False
 
 
 WAYS = (
     Way("float32, matmul_precision=highest", matmul="highest"),
     Way("float32"),
+    Way("float32, checkpoint_activations", recomputed=True),
     Way("bf16-mixed", "bf16-mixed"),
     Way("bf16-mixed, compiled", "bf16-mixed", compiled=True),
 )
@@ -110,6 +114,8 @@ def possible(ways: Sequence[Way], screen: Screen) -> Sequence[Way]:
 def train(method: DenseLocalizer, batch: Batch, way: Way, settings: Settings, seconds: list[float]) -> None:
     """Train with the same batch over and over; `seconds` gets those of a step, sample by sample."""
     torch.set_float32_matmul_precision(way.matmul)
+    if way.recomputed:
+        recompute_activations(method)
     steps, times = STEPS[settings.size], StepTimes(settings)
     rounds = settings.warmup + settings.repeats
     trainer = Trainer(

@@ -97,13 +97,13 @@ def assign_targets(
     slot = place * num_classes + label if class_aware else place  # takes the offsets of one event
     length = segments[..., 1] - segments[..., 0]
     turn = _turn(length, same_class if class_aware else "shortest")[video, event]
-    chosen = (turn == _least_of_slot(turn, slot, len(flat_offsets))).nonzero().squeeze(1)
+    chosen = (turn == _least_of_slot(turn, slot)).nonzero().squeeze(1)
     encoded = encode_offsets(segments[video, event], points.position[point], points.stride[point])
     flat_offsets[slot[chosen]] = encoded[chosen]
 
     if not class_aware:
         length = length[video, event]
-        shortest = _least_of_slot(length, slot, len(flat_offsets))
+        shortest = _least_of_slot(length, slot)
         labelled = (length <= shortest + SAME_LENGTH).nonzero().squeeze(1)
         place, label = place[labelled], label[labelled]
     multi_hot.flatten(0, 1)[place, label] = 1
@@ -130,6 +130,7 @@ def _turn(length: Tensor, same_class: SameClass) -> Tensor:
     return length.argsort(dim=1, stable=True).argsort(dim=1)
 
 
-def _least_of_slot(values: Tensor, slot: Tensor, slots: int) -> Tensor:
-    """For each of R values the least of those that share its slot, (R,); there are so many `slots`."""
-    return values.new_empty(slots).scatter_reduce_(0, slot, values, "amin", include_self=False)[slot]
+def _least_of_slot(values: Tensor, slot: Tensor) -> Tensor:
+    """For each of R values the least of those that share its slot, (R,)."""
+    _, group = slot.unique(return_inverse=True)  # few of many slots: memory for all would cost more than the rest
+    return torch.empty_like(values).scatter_reduce_(0, group, values, "amin", include_self=False)[group]

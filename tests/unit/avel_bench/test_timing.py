@@ -36,9 +36,20 @@ def test_numbers_must_be_possible(options, message):
         Settings(**options)
 
 
-def test_folders_must_be_there(tmp_path):
-    with pytest.raises(UserError, match="--folder .*no: there is no such folder"):
-        Settings(folder=tmp_path / "no")
+@pytest.mark.parametrize("name", ["no", "a file"])
+def test_folders_must_be_there(tmp_path, name):
+    (tmp_path / "a file").touch()
+    with pytest.raises(UserError, match=f"--folder .*{name}: there is no such folder"):
+        Settings(folder=tmp_path / name)
+
+
+def test_annotations_are_a_file_and_traces_get_a_folder(tmp_path):
+    (tmp_path / "a file").touch()
+    with pytest.raises(UserError, match="--annotations .*: there is no such file"):
+        Settings(annotations=tmp_path)
+    with pytest.raises(UserError, match="--profile .*: is a file, give the name of a folder"):
+        Settings(profile=tmp_path / "a file")
+    assert Settings(profile=tmp_path / "new").profile == tmp_path / "new"
 
 
 def test_a_missing_gpu_is_told(monkeypatch):
