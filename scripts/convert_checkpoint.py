@@ -52,7 +52,7 @@ def main() -> None:
     from avel.tasks.conversion import check_writable, convert_released, write_conversion  # takes seconds to import
 
     try:
-        check_writable(args.out, force=args.force)
+        check_writable(args.out, source=args.file, force=args.force)
         converted = convert_released(args.file, method=args.method, weights=args.weights, given=dict(args.set))
         write_conversion(converted, args.out)
     except (UserError, OSError) as error:

@@ -19,3 +19,9 @@ def check_flag(key: str, value: object) -> None:
     """Raise a UserError unless `value` is a truth value: "no" from a command line is a word, which counts as true."""
     if not isinstance(value, bool):
         raise UserError(f"{key}={value}: must be true or false")
+
+
+def readable(text: str, length: int = 120) -> str:
+    """Make text of a file fit for a message: cut, and without signs that a terminal would obey."""
+    shown = text if text.isprintable() else ascii(text[:length])
+    return shown if len(shown) <= length else f"{shown[:length]}…"

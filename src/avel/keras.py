@@ -50,6 +50,8 @@ def _check_sizes(weights: Mapping[str, Any], size: int) -> None:
     for name, weight in weights.items():
         if weight.is_virtual or weight.external:
             raise ValueError(f"{name} lies in other files")
+        if weight.dtype.kind not in "fiu":  # rows of any length may all be the same long one
+            raise ValueError(f"{name} holds no numbers")
     if (wanted := sum(weight.nbytes for weight in weights.values())) > INFLATION * size:
         raise ValueError(f"its weights are said to have {wanted:,} bytes, the file has {size:,}")
 

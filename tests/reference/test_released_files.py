@@ -1,6 +1,7 @@
 """Files as the authors' codes wrote them, with the cases' weights: recognized, converted, with the cases' outputs."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -136,12 +137,14 @@ I3D = {"backbone.embd_V.0.conv.weight": 2048, "backbone.embd_A.0.conv.weight": 1
 
 
 def of_published_size(keys: Path, changes: dict[str, int], file: Path) -> Conversion:
-    """A file that has all names and shapes, and no numbers."""
+    """A file that has all names and shapes, and few numbers: all tensors share them."""
     document = json.loads(keys.read_text())
-    tensors = {
-        f"module.{name}": torch.empty([shape[0], changes[name], *shape[2:]] if name in changes else shape)
+    shapes = {
+        name: [shape[0], changes[name], *shape[2:]] if name in changes else shape
         for name, shape in document.get("state_dict", document.get("parameters"))
     }
+    numbers = torch.zeros(max(map(math.prod, shapes.values())), dtype=torch.uint8, device="cpu")
+    tensors = {f"module.{name}": numbers[: math.prod(shape)].view(shape) for name, shape in shapes.items()}
     torch.save({"state_dict": tensors, "state_dict_ema": tensors}, file)
     return convert_released(file, map_location="meta")
 

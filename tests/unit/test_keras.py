@@ -104,6 +104,11 @@ def more_than_the_file_holds(file):
     file["dense/dense"].create_dataset("bias:0", (10**12,), dtype="f4", chunks=(1000,))
 
 
+def rows_of_any_length(file):
+    del file["dense/dense/bias:0"]
+    file["dense/dense"].create_dataset("bias:0", (2,), dtype=h5py.vlen_dtype(np.float32))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -111,6 +116,7 @@ def more_than_the_file_holds(file):
         (link_to_another_file, "dense is a link to elsewhere"),
         (numbers_in_another_file, "dense/bias lies in other files"),
         (numbers_of_another_file, "dense/bias lies in other files"),
+        (rows_of_any_length, "dense/bias holds no numbers"),
         (more_than_the_file_holds, "are said to have 4,000,000,000,024 bytes"),
     ],
 )

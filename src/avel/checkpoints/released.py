@@ -11,13 +11,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from avel.checkpoints.pickled import Inert, is_archive, plain, read_pickled, tensors_of
-from avel.errors import UserError
+from avel.checkpoints.pickled import is_archive, plain, read_pickled, tensors_of
+from avel.checkpoints.unpickling import Inert
+from avel.errors import UserError, readable
 from avel.keras import dense_layout, read_keras_weights
 
 Weights = Literal["ema", "last"]
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
+LONGEST = 200
+"""Signs in the name of a tensor at most."""
+
 ENTRIES: dict[Weights, str] = {"ema": "state_dict_ema", "last": "state_dict"}
 
 
@@ -57,7 +61,7 @@ def read_released(path: str | Path, weights: Weights | None = None, map_location
         return Released(dense_layout(read_keras_weights(path)), "weights of Keras")
     content = _read(path, map_location)
     if isinstance(content, Inert):
-        return _released(path, tensors_of(content), f"whole module {type(content).__name__}")
+        return _released(path, tensors_of(content), f"whole module {readable(type(content).__name__)}")
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds {type(content).__name__}, and no weights by their names")
     content = plain(content)
@@ -69,11 +73,14 @@ def read_released(path: str | Path, weights: Weights | None = None, map_location
 
 
 def _read(path: Path, map_location: str) -> Any:
+    content = read_pickled(path, device="meta")  # refuses what PyTorch would run out of stack, memory or time with
+    if map_location == "meta":
+        return content
     try:
         with warnings.catch_warnings(action="ignore"):
             # states of optimizers are several times as large as the weights: only what is used is read
             return torch.load(path, map_location=map_location, weights_only=True, mmap=is_archive(path))
-    except Exception:  # of any kind, where a file is damaged; where it names classes, the other reader knows which
+    except Exception:  # it names classes
         return read_pickled(path)
 
 
@@ -90,16 +97,21 @@ def _of_training(path: Path, content: dict[str, Any], weights: Weights | None) -
         raise UserError(f"{path}: its {entry} holds no weights by their names")
     epoch = content.get("epoch")
     of_epoch = f" of epoch {epoch}" if isinstance(epoch, int) else ""
-    left_out = tuple(str(name) for name in content if name not in (entry, "epoch"))
+    left_out = tuple(readable(str(name)) for name in content if name not in (entry, "epoch"))
     return _released(path, held, f"{'averaged' if chosen == 'ema' else 'last'} weights{of_epoch}", left_out)
 
 
 def _released(path: Path, found: dict[Any, Any], kind: str, left_out: tuple[str, ...] = ()) -> Released:
     found = plain(found)
-    others = [str(name) for name, value in found.items() if not isinstance(value, Tensor)]
+    others = [name for name, value in found.items() if not (isinstance(value, Tensor) and _is_name(name))]
     if not found or others:
-        what = f"things that are no weights, such as {others[0]}" if others else "no weights"
+        what = f"things that are no weights, such as {readable(str(others[0]))}" if others else "no weights"
         raise UserError(f"{path}: holds {what}: give a file of weights by their names, or of a released code")
-    wrapper = "module." if all(str(name).startswith("module.") for name in found) else ""
-    tensors = {str(name).removeprefix(wrapper): value.detach() for name, value in found.items()}
+    wrapper = "module." if all(name.startswith("module.") for name in found) else ""
+    tensors = {name.removeprefix(wrapper): value.detach() for name, value in found.items()}
     return Released(tensors, kind, left_out)
+
+
+def _is_name(name: Any) -> bool:
+    """Whether a tensor may be called so: messages and patterns take it as it is."""
+    return isinstance(name, str) and name.isprintable() and len(name) <= LONGEST

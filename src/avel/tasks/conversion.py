@@ -105,14 +105,16 @@ def convert_released(
     return Conversion(checkpoint, network, released)
 
 
-def check_writable(out: Path, *, force: bool) -> None:
-    """Refuse to replace a file, unless `force` is given.
+def check_writable(out: Path, *, source: Path, force: bool) -> None:
+    """Refuse to replace a file, unless `force` is given, and the released one in any case.
 
     Raises:
         UserError: there is such a file, or a folder.
     """
     if out.is_dir():
         raise UserError(f"{out}: is a folder, give a file")
+    if out.exists() and source.exists() and out.samefile(source):
+        raise UserError(f"{out}: is the file to convert: give another name")
     if out.exists() and not force:
         raise UserError(f"{out}: is there already; --force replaces it")
 

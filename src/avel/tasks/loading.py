@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from lightning import LightningModule
 
-from avel.errors import UserError
+from avel.errors import UserError, readable
 from avel.provenance import show_differences
 from avel.tasks.conversion import convert_released
 from avel.tasks.rebuilding import new_method
@@ -177,7 +177,14 @@ def build_method(path: str | Path, checkpoint: Mapping[str, Any]) -> LightningMo
     """Rebuild the method of a checkpoint that is open already, see `load_method`."""
     try:
         method = new_method(str(checkpoint.get("method", "")), checkpoint["hyper_parameters"])
+        method.load_state_dict(checkpoint["state_dict"])
     except UserError as error:
         raise UserError(f"{path} {error}") from None
-    method.load_state_dict(checkpoint["state_dict"])
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        kind = str(checkpoint["method"]).rpartition(".")[2]
+        reason = readable(" ".join(str(error).split()), 200)
+        raise UserError(
+            f"{path}: {kind} cannot be built of what it holds ({type(error).__name__}: {reason}): was it written by"
+            " another version, or changed?"
+        ) from error
     return method.eval()

@@ -35,6 +35,7 @@ def new_method(name: str, arguments: Mapping[str, Any]) -> LightningModule:
 def _restored(value: Any, hint: Any) -> Any:
     """Make dataclasses of dictionaries again, as hints like `HeadConfig | None` and `Mapping[str, DenseTask]` say."""
     if not isinstance(value, dict):
+        _check_plain(value, hint)
         return value
     if is_dataclass(hint):
         kind, hints = cast(Any, hint), get_type_hints(hint)
@@ -45,3 +46,10 @@ def _restored(value: Any, hint: Any) -> Any:
     if not kinds:
         raise TypeError(f"{hint} cannot be made of {value}")
     return _restored(value, kinds[0])
+
+
+def _check_plain(value: Any, hint: Any) -> None:
+    """Refuse words in the place of numbers and truth values, and truth values in the place of numbers."""
+    wrong = not isinstance(value, bool) if hint is bool else hint in (int, float) and isinstance(value, str | bool)
+    if wrong:
+        raise TypeError(f"{value!r} is no {hint.__name__}")

@@ -1,3 +1,4 @@
+import gzip
 import io
 import pickle
 import struct
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
-from avel.checkpoints.pickled import MAGIC, Inert, read_pickled, tensors_of
+from avel.checkpoints import unpickling
+from avel.checkpoints.pickled import MAGIC, read_pickled, tensors_of
+from avel.checkpoints.unpickling import Inert
 from avel.errors import UserError
 from tests.reference.authors import historical
 from tests.unit.checkpoints import hostile
@@ -150,12 +153,11 @@ def test_a_pickle_cannot_change_what_the_next_one_finds(tmp_path):
     build = b"\x80\x02" + rebuild + b"}(X\x0c\x00\x00\x00__defaults__\x88X\x04\x00\x00\x00markK\x01ub."
     with zipfile.ZipFile(tmp_path / "bad.pt", "w") as archive:
         archive.writestr("archive/data.pkl", build)
-    read_pickled(tmp_path / "bad.pt")
+    with pytest.raises(UserError, match="it changes a function"):
+        read_pickled(tmp_path / "bad.pt")
     whole = saved(tmp_path / "good.pt", {"weight": torch.ones(2)})
     assert read_pickled(whole)["weight"].tolist() == [1, 1]
-    from avel.checkpoints import pickled
-
-    assert not hasattr(pickled._tensor, "mark")
+    assert not hasattr(unpickling._tensor, "mark")
 
 
 def stream(*parts):
@@ -198,6 +200,43 @@ def test_no_memory_is_reserved_because_a_pickle_says_so(tmp_path):
     content = b"\x80\x02Nr\xff\xff\xff\xff."
     (tmp_path / "huge.pt").write_bytes(stream(content, pickle.dumps([], 2)))
     assert read_pickled(tmp_path / "huge.pt") is None
+
+
+def test_shapes_alone_can_be_read(files):
+    folder, expected = files
+    for layout in ("archive", "stream"):
+        found = tensors_of(read_pickled(folder / f"{layout}.pt", device="meta"))
+        assert {name: tensor.shape for name, tensor in found.items()} == {k: v.shape for k, v in expected.items()}
+        assert all(tensor.is_meta for tensor in found.values())
+
+
+def test_damaged_numbers_are_noticed(tmp_path):
+    """Sums stand in the archive; PyTorch does not look at them."""
+    path = saved(tmp_path / "bad.pt", {"weight": torch.full((64,), 7.0)})
+    content = path.read_bytes()
+    path.write_bytes(content.replace(struct.pack("<2f", 7, 7), struct.pack("<2f", 7, 8), 1))
+    with pytest.raises(UserError, match="bad.pt: is damaged, .*CRC"):
+        read_pickled(path)
+
+
+def test_compressed_tars_are_not_unpacked(tmp_path):
+    """One megabyte of them may have a header of gigabytes."""
+    hostile.write(tmp_path / "bad.tar", {}, "tar")
+    (tmp_path / "bad.pt").write_bytes(gzip.compress((tmp_path / "bad.tar").read_bytes()))
+    with pytest.raises(UserError, match="is damaged, or no file of weights"):
+        read_pickled(tmp_path / "bad.pt")
+
+
+def test_parts_of_an_archive_do_not_share_their_bytes(tmp_path):
+    """Else a thousand entries of one region would read it a thousand times."""
+    path = tmp_path / "bad.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("data.pkl", "data/0", "data/1"):
+            archive.writestr(f"archive/{name}", b"N." + bytes(4000))
+        for entry in archive.infolist():
+            entry.file_size = entry.compress_size = 10**4
+    with pytest.raises(UserError, match="its parts lie upon each other"):
+        read_pickled(path)
 
 
 def test_archives_of_something_else_are_refused(tmp_path):

@@ -102,6 +102,25 @@ def test_other_files_are_named(path, tmp_path):
             read_released(path)
 
 
+@pytest.mark.parametrize("name", ["a\x1b[2Jb", "a\nb", "\ud800", "w" * 201, 3])
+def test_names_that_a_terminal_would_obey_are_refused(path, name):
+    torch.save({"state_dict": {name: torch.zeros(1)}, name: 1}, path)
+    with pytest.raises(UserError, match="holds things that are no weights, such as ") as error:
+        read_released(path)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 400
+    torch.save({**STATE, name: 1}, path)
+    assert all(left.isprintable() and len(left) < 150 for left in read_released(path).left_out)
+
+
+def test_names_of_forbidden_things_are_cut(path):
+    path.write_bytes(b"\x80\x02cos\x1b[2J" + b"x" * 9999 + b"\nsystem\n.")
+    with pytest.raises(UserError, match=r"names 'os\\x1b\[2Jxxx.*could run code") as error:
+        read_released(path)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 600
+
+
 class Renamed:
     """Pickles as a dictionary of one entry whose instance has attributes in the place of methods."""
 

@@ -43,12 +43,16 @@ def test_a_converted_file_is_a_checkpoint(released, tmp_path):
 
 
 def test_files_are_replaced_on_demand_only(released, tmp_path):
+    before = tmp_path / "before.ckpt"
+    before.touch()
     with pytest.raises(UserError, match="is there already; --force replaces it"):
-        check_writable(released, force=False)
-    check_writable(released, force=True)
-    check_writable(tmp_path / "new.ckpt", force=False)
+        check_writable(before, source=released, force=False)
+    check_writable(before, source=released, force=True)
+    check_writable(tmp_path / "new.ckpt", source=released, force=False)
     with pytest.raises(UserError, match="is a folder"):
-        check_writable(tmp_path, force=True)
+        check_writable(tmp_path, source=released, force=True)
+    with pytest.raises(UserError, match="is the file to convert"):
+        check_writable(tmp_path / "." / "cmm.h5", source=released, force=True)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +60,9 @@ def test_files_are_replaced_on_demand_only(released, tmp_path):
     [
         ({"heads": 4}, "AVDLN has no argument 'heads'"),
         ({"num_classes": {"a": 1}}, "AVDLN cannot be built of num_classes="),
+        ({"num_classes": "abc"}, "AVDLN cannot be built of num_classes=abc: 'abc' is no int"),
+        ({"num_classes": True}, "AVDLN cannot be built of num_classes=true: True is no int"),
+        ({"optimizer.lr": "fast"}, "AVDLN cannot be built of optimizer.lr=fast: 'fast' is no float"),
         ({"hidden_dim": -1}, "AVDLN cannot be built of hidden_dim=-1"),
         ({"hidden_dim": 7}, r"taken for AVDLN with .*: 6 tensors do not fit:\n  dense_1/kernel has shape \(5, 6\)"),
     ],

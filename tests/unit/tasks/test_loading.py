@@ -39,6 +39,24 @@ def test_what_is_no_checkpoint_is_named(content, tmp_path):
         load_method(tmp_path / "bad.ckpt")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hyper_parameters": {}},
+        {"hyper_parameters": 3},
+        {"hyper_parameters": {"nothing": 3}},
+        {"state_dict": None},
+        {"state_dict": {"weight": torch.zeros(1)}},
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_itself_is_named(change, tmp_path):
+    whole = {"method": "avel.methods.avdln.AVDLN", "state_dict": {}}
+    whole["hyper_parameters"] = {"visual_dim": 3, "audio_dim": 3, "num_classes": 2}
+    torch.save(whole | change, tmp_path / "odd.ckpt")
+    with pytest.raises(UserError, match=r"odd.ckpt: AVDLN cannot be built of what it holds \(\w+: "):
+        load_method(tmp_path / "odd.ckpt")
+
+
 def test_options_of_the_network_that_changed_are_told(tmp_path):
     checkpoint = {}
     narrow(UnAV).on_save_checkpoint(checkpoint)
