@@ -36,12 +36,8 @@ class DependencyBranches(nn.Module):
         self.temporal = AttentionBlock(dim, 1, hidden=dim, residual=residual, recompute_norms=True)
         self.cooccurrence = AttentionBlock(dim, 1, hidden=dim, residual=residual, recompute_norms=True)
 
-    def forward(self, x: Tensor, mask: Tensor, joined: JoinedLevels) -> Tensor:
-        """Refine class features (B, S, C, H) of joined levels with mask (B, S), False in gaps; same shape out."""
-        levels = zip(joined.split(x), joined.split(mask), strict=True)
-        return joined.join([self._relate(level, level_mask) for level, level_mask in levels])
-
-    def _relate(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Refine the class features (B, T, C, H) of one level with mask (B, T); same shape out."""
         batch, _, classes, _ = x.shape
         rows = x.transpose(1, 2).flatten(0, 1)  # (B * C, T, H)
         row_mask = mask.repeat_interleave(classes, 0) if self.row_mask == "per_video" else mask.repeat(classes, 1)
@@ -81,5 +77,7 @@ class DependencyBlock(nn.Module):
         """Refine every level (B, T_l, 2 E) with its mask (B, T_l)."""
         joined = JoinedLevels.of(masks)
         mask = joined.join(masks)
-        classes = self.expand(joined.join(features), mask).relu().unflatten(2, (self.num_classes, -1))  # (B, S, C, H)
-        return joined.split(self.squeeze(self.branches(classes, mask, joined).flatten(2), mask))
+        expanded = joined.split(self.expand(joined.join(features), mask))
+        classes = (x.relu().unflatten(2, (self.num_classes, -1)) for x in expanded)  # (B, T_l, C, H)
+        refined = [self.branches(*level).flatten(2) for level in zip(classes, masks, strict=True)]
+        return joined.split(self.squeeze(joined.join(refined), mask))

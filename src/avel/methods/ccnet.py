@@ -158,10 +158,15 @@ class GranularityCollaboration(nn.Module):
     def _relate(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
         joined = JoinedLevels.of(masks)
         x, mask = joined.join(features), joined.join(masks)
-        pressed = joined.split(self.press(x, mask).relu())
-        channels = joined.join([level.expand(of_level) for level, of_level in zip(self._levels, pressed, strict=True)])
-        classes = self.expand(x, mask).relu().unflatten(2, (self.num_classes, -1))  # (B, S, C, H)
-        return joined.split(self.squeeze(self.branches(channels + classes, mask, joined).flatten(2), mask))
+        pressed, expanded = (joined.split(conv(x, mask)) for conv in (self.press, self.expand))
+        levels = zip(self._levels, pressed, expanded, masks, strict=True)
+        refined = [self._relate_level(*level).flatten(2) for level in levels]
+        return joined.split(self.squeeze(joined.join(refined), mask))
+
+    def _relate_level(self, level: GranularityLevel, pressed: Tensor, expanded: Tensor, mask: Tensor) -> Tensor:
+        classes = expanded.relu().unflatten(2, (self.num_classes, -1))  # (B, T, C, H)
+        refined: Tensor = self.branches(level.expand(pressed.relu()) + classes, mask)
+        return refined
 
 
 class CCNet(DenseLocalizer):

@@ -228,8 +228,7 @@ def test_dependencies_of_a_video_and_its_batch_mates(row_mask, independent):
     branches = DependencyBranches(4, residual=NO_DROP, row_mask=row_mask)
     x, mask = torch.randn(2, 6, 3, 4), mask_of(6, 3, size=6)
     x = x * mask[..., None, None]
-    joined = JoinedLevels((6,), 1)
-    together, alone = branches(x, mask, joined)[1:, :3], branches(x[1:], mask[1:], joined)[:, :3]
+    together, alone = branches(x, mask)[1:, :3], branches(x[1:], mask[1:])[:, :3]
     assert torch.allclose(together, alone, atol=1e-6) == independent
 
 
