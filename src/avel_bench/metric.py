@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from avel.data.annotations import read_json
+from avel.data.text_files import read_json
 from avel.errors import UserError
 from avel.metrics.mean_ap import DenseMeanAveragePrecision
 from avel_bench.rows import Goal, Row, ratio

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from avel.metrics.blocks import class_blocks
 from avel.metrics.rules import DEFAULT_RULES, EvaluationRules, clean_events, collide
 from avel.metrics.tables import Events, Predictions, flip, group_of, lexsort, ragged_ranges, rank_within
 from avel.segments.ops import tiou_from_bounds
@@ -76,15 +77,28 @@ def dense_average_precision(
         predictions = predictions._replace(labels=collide(predictions.labels, num_events))
     if rules.ties == "later":
         predictions, events = flip(predictions), flip(events)
-    order = lexsort(predictions.labels, -predictions.scores)
+    blocks = class_blocks(predictions, events, num_classes)
+    parts = [_evaluate(*block, tiou_thresholds, recall_k, rules) for block in blocks]
+    ap, recall = zip(*parts, strict=True)
+    return DenseScores(torch.cat(ap), torch.cat(recall, dim=2), num_events)
+
+
+def _evaluate(
+    predictions: Predictions,
+    events: Events,
+    num_classes: int,
+    tiou_thresholds: Tensor,
+    recall_k: Sequence[int],
+    rules: EvaluationRules,
+) -> tuple[Tensor, Tensor]:
+    """AP (C, T) and recall (T, K, C) of events that count."""
+    num_events = events.labels.bincount(minlength=num_classes)
     num_predictions = predictions.labels.bincount(minlength=num_classes)
+    order = lexsort(predictions.labels, -predictions.scores)
     pairs = _pair(predictions, order, events, num_classes, rules)
     found = _match(pairs, tiou_thresholds, len(events.labels))
-    return DenseScores(
-        torch.stack([average_precision(rank, num_predictions, num_events) for rank, _ in found], dim=1),
-        _recall(pairs, events.labels, num_events, tiou_thresholds, recall_k),
-        num_events,
-    )
+    ap = [average_precision(rank, num_predictions, num_events) for rank, _ in found]
+    return torch.stack(ap, dim=1), _recall(pairs, events.labels, num_events, tiou_thresholds, recall_k)
 
 
 def true_positives(
@@ -116,13 +130,14 @@ def matches(
 
 def _pair(predictions: Predictions, order: Tensor, events: Events, num_classes: int, rules: EvaluationRules) -> _Pairs:
     """Put each prediction beside the events of its video and class; `order` ranks the predictions."""
-    rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
     event_group, event_order = group_of(events, num_classes).sort(stable=True)
     group = group_of(predictions, num_classes)
     size = event_group.bincount(minlength=int(pad(group, (0, 1)).max()) + 1)
     start = size.cumsum(0).sub_(size)
-    contender = size.index_select(0, group).nonzero().squeeze(1)
-    rank, group = rank.index_select(0, contender), group.index_select(0, contender)
+    has_events = size.index_select(0, group) > 0
+    rank = has_events.index_select(0, order).nonzero().squeeze(1)
+    contender = order.index_select(0, rank)
+    group = group.index_select(0, contender)
     first, count = start.index_select(0, group), size.index_select(0, group)
     owner, slot = ragged_ranges(first, count)
     prediction, event = contender.index_select(0, owner), event_order.index_select(0, slot)
@@ -131,8 +146,7 @@ def _pair(predictions: Predictions, order: Tensor, events: Events, num_classes: 
     overlap = tiou_from_bounds(*a, *b)
     if rules.empty_pairs == "match":
         overlap[(a[2] == 0) & (b[2] == 0)] = torch.inf
-    by_rank = rank.argsort()
-    recall_level = torch.empty_like(rank).scatter_(0, by_rank, rank_within(first.index_select(0, by_rank))) // count
+    recall_level = rank_within(first) // count
     touching = overlap.nonzero().squeeze(1)
     owner = owner.index_select(0, touching)
     pairs = _Pairs(

@@ -38,7 +38,14 @@ def group_of(table: Table, num_classes: int) -> Tensor:
 
 def take(table: Table, rows: Tensor) -> Table:
     """Select rows by index."""
-    return type(table)(*(column.index_select(0, rows) for column in table))
+    return type(table)(*(_pick(column, rows) for column in table))
+
+
+def _pick(column: Tensor, rows: Tensor) -> Tensor:
+    """Select rows of (N,) or of (N, 2), bound by bound, which is several times faster."""
+    if column.dim() == 1:
+        return column.index_select(0, rows)
+    return torch.stack([bound.index_select(0, rows) for bound in column.unbind(dim=1)]).T
 
 
 def flip(table: Table) -> Table:

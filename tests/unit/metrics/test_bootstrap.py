@@ -101,6 +101,13 @@ def test_draws_without_an_event_do_not_count():
     assert (found.difference, found.low, found.high) == (1, 1, 1)
 
 
+def test_the_level_is_the_share_of_draws_inside():
+    one, other = (ResampledMean(torch.tensor(values, dtype=torch.float64)) for values in ([1, 0], [0, 0]))
+    # the difference is 0, 1/2 and 1 in one, two and one of four draws
+    found = [paired_bootstrap([one], [other], level=level) for level in (0.4, 0.6)]
+    assert [(interval.low, interval.high) for interval in found] == [(0.5, 0.5), (0, 1)]
+
+
 def test_means_of_numbers_per_video_are_compared():
     better, worse = (ResampledMean(torch.tensor(values, dtype=torch.float64)) for values in ([1, 0.5], [0.5, 0]))
     found = paired_bootstrap([better], [worse], resamples=20)

@@ -86,6 +86,13 @@ def test_the_first_kind_that_applies():
     assert kinds([late], truth, 0.95, least_tiou=0.92) == ["background"]
 
 
+def test_equality_counts():
+    half, tenth = slow.Prediction(0, 0.0, 5.0, 0, 0.8), slow.Prediction(0, 0.0, 1.0, 0, 0.7)
+    assert kinds([RIGHT[0], half, tenth], TRUTH) == ["right", "double", "localization"]
+    of_hammer = [row._replace(start=row.start + 20, end=row.end + 20) for row in (half, tenth)]
+    assert kinds(of_hammer, TRUTH) == ["class", "both"]
+
+
 def test_the_surest_are_counted_but_all_cost():
     profile = analysis(FOUND, TRUTH, top=2)  # 4 of class 0
     assert (profile.true_positives, profile.predictions, profile.total) == (1, 4, 7)
@@ -98,15 +105,15 @@ def test_the_surest_are_counted_but_all_cost():
 
 def test_what_is_only_heard_or_only_seen():
     spans = OneSided(
-        torch.tensor([0, 0, 0]),
-        torch.tensor([[45.0, 55.0], [50.0, 56.0], [0.0, 30.0]], dtype=torch.float64),
-        torch.tensor([0, 0, 1]),
-        torch.tensor([0, 1, 1]),
+        torch.tensor([0, 0, 0, 0]),
+        torch.tensor([[45.0, 55.0], [50.0, 56.0], [0.0, 6.0], [0.0, 30.0]], dtype=torch.float64),
+        torch.tensor([0, 0, 0, 1]),
+        torch.tensor([0, 1, 1, 1]),
     )
-    heard, seen = analysis(FOUND, TRUTH, one_sided=spans).modality
+    heard, seen = analysis(FOUND[::-1], TRUTH, one_sided=spans).modality
     assert [(side.side, side.spans, side.count, side.share) for side in (heard, seen)] == [
         ("heard", 1, 1, 1 / 7),  # the prediction in the background lies there by its half
-        ("seen", 2, 1, 1 / 7),  # those on the last span are of another class
+        ("seen", 3, 2, 2 / 7),  # of three on the third span one is right, one double; none is of the last one's class
     ]
     assert heard.cost == pytest.approx((2 / 6 - 2 / 7) / 4)
     assert analysis(FOUND, TRUTH).modality == ()

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avel.errors import UserError
@@ -29,6 +29,22 @@ def test_from_one_half_on_no_event_has_two_partners(pair):
         events, others = (events_of(row) for row in rows)
         for event in events:
             assert sum(event[2] == other[2] and overlap(event, other) >= 0.5 for other in others) <= 1
+
+
+@settings(max_examples=30)
+@given(PAIRS, st.sampled_from([0.5, 0.6, 1.0]))
+def test_scores_are_shares_fall_with_the_threshold_and_change_places_with_prediction_and_truth(pair, threshold):
+    scores, swapped, strict = f1(*pair, threshold), f1(*reversed(pair), threshold), f1(*pair, 1.0)
+    assert all(0 <= score <= 1 for score in scores.values() if score == score)
+    assert all(strict[name] <= score for name, score in scores.items() if score == score)
+    names = {"event_f1": "event_f1", "event_precision": "event_recall", "event_recall": "event_precision"}
+    assert {names[name]: score for name, score in swapped.items()} == pytest.approx(scores, nan_ok=True)
+
+
+@settings(max_examples=20)
+@given(PAIRS)
+def test_the_truth_scores_one(pair):
+    assert all(score == 1 or score != score for score in f1(pair[1], pair[1], 1.0).values())
 
 
 def test_by_hand():

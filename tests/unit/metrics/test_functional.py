@@ -2,8 +2,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avel.metrics.functional import dense_average_precision
-from avel.metrics.rules import DEFAULT_RULES, EvaluationRules
+from avel.metrics.functional import dense_average_precision, matches
+from avel.metrics.rules import DEFAULT_RULES, EvaluationRules, clean_events
 from avel.metrics.tables import Events, Predictions
 from tests.unit.metrics import slow
 
@@ -59,6 +59,65 @@ def test_equals_the_plain_loops(prediction_rows, event_rows, rules):
     assert actual.num_events.tolist() == counts
     expected = torch.tensor(ap, dtype=torch.float64), torch.tensor(recall, dtype=torch.float64)
     torch.testing.assert_close((actual.ap, actual.recall), expected, rtol=0, atol=1e-12, equal_nan=True)
+
+
+@settings(max_examples=25)
+@given(st.lists(predictions, max_size=25), st.lists(events, min_size=1, max_size=12))
+def test_ap_and_recall_are_shares_and_fall_with_the_threshold(prediction_rows, event_rows):
+    ap, recall, num_events = evaluate(prediction_rows, event_rows)
+    ap, recall = ap[num_events > 0], recall[..., num_events > 0]
+    assert ((ap >= 0) & (ap <= 1 + 1e-12)).all()
+    assert ((recall >= 0) & (recall <= 1)).all()
+    assert (ap.diff(dim=1) <= 1e-12).all()
+    assert (recall.diff(dim=0) <= 0).all()
+    assert (recall.diff(dim=1) >= 0).all()
+
+
+@settings(max_examples=25)
+@given(st.lists(predictions, max_size=25), st.lists(events, max_size=12), st.randoms())
+def test_without_ties_the_order_of_predictions_changes_no_digit(prediction_rows, event_rows, random):
+    scores = random.sample(range(100), len(prediction_rows))
+    rows = [row._replace(score=score / 100) for row, score in zip(prediction_rows, scores, strict=True)]
+    shuffled = random.sample(rows, len(rows))
+    expected = evaluate(rows, event_rows)
+    torch.testing.assert_close(evaluate(shuffled, event_rows), expected, rtol=0, atol=0, equal_nan=True)
+
+
+@settings(max_examples=25)
+@given(st.lists(predictions, max_size=25), st.lists(events, max_size=12), predictions)
+def test_a_false_positive_never_raises_ap_and_is_no_matter_of_other_classes(prediction_rows, event_rows, wrong):
+    wrong = wrong._replace(start=100.0, end=101.0)
+    before, after = (evaluate(rows, event_rows).ap for rows in (prediction_rows, [*prediction_rows, wrong]))
+    assert not (after > before + 1e-12).any()
+    others = torch.arange(NUM_CLASSES) != wrong.label
+    torch.testing.assert_close(after[others], before[others], rtol=0, atol=0, equal_nan=True)
+
+
+@settings(max_examples=15)
+@given(st.lists(predictions, max_size=25), st.lists(events, min_size=1, max_size=12), st.sampled_from(range(4)))
+def test_to_find_a_missed_event_surest_of_all_gains_at_least_its_share(prediction_rows, event_rows, column):
+    threshold = torch.tensor(THRESHOLDS[column : column + 1], dtype=torch.float64)
+    counted = clean_events(table(Events, event_rows), num_classes=NUM_CLASSES, rules=DEFAULT_RULES)
+    guesses = table(Predictions, prediction_rows)
+    _, [(_, found)] = matches(guesses, counted, num_classes=NUM_CLASSES, tiou_thresholds=threshold)
+    before, _, num_events = evaluate(prediction_rows, event_rows)
+    for row in set(range(len(counted.labels))) - set(found.tolist()):
+        (start, end), label = counted.segments[row].tolist(), int(counted.labels[row])
+        if start < end:
+            surest = slow.Prediction(int(counted.videos[row]), start, end, label, 1.0)
+            after = evaluate([*prediction_rows, surest], event_rows).ap
+            assert after[label, column] >= before[label, column] + 1 / int(num_events[label]) - 1e-12
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(events.filter(lambda event: event.start < event.end), min_size=1, max_size=12, unique=True), st.randoms()
+)
+def test_perfect_predictions_score_one_at_every_threshold(event_rows, random):
+    perfect = [slow.Prediction(*event, score=random.random()) for event in event_rows]
+    ap, recall, num_events = evaluate(random.sample(perfect, len(perfect)), event_rows)
+    assert (ap[num_events > 0] == 1).all()
+    assert (recall[..., num_events > 0] == 1).all()
 
 
 def test_a_contested_event_goes_to_the_better_score_and_the_other_takes_its_next_best():

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from avel.errors import UserError
 from avel.metrics.mean_ap import DenseMeanAveragePrecision
@@ -76,6 +78,30 @@ def test_order_and_batch_size_change_no_digit(batch_size):
     order = random.Random(batch_size).sample(range(len(preds)), len(preds))
     shuffled = evaluate([preds[i] for i in order], [target[i] for i in order], batch_size)
     assert_same_digits(shuffled, evaluate(preds, target))
+
+
+def parts_of(metric, videos, random):
+    """Give a metric videos in random order, in batches of random sizes, some of them empty."""
+    pairs = random.sample(videos, len(videos))
+    ends = sorted(random.choices(range(len(pairs) + 1), k=3))
+    for start, end in zip([0, *ends], [*ends, len(pairs)], strict=True):
+        metric.update(*([pair[side] for pair in pairs[start:end]] for side in (0, 1)))
+    return metric
+
+
+@settings(max_examples=8)
+@given(st.integers(1, 12), st.integers(0, 3), st.randoms())
+def test_no_split_over_updates_and_ranks_changes_a_digit(count, seed, random):
+    """Three ranks share the videos; what one of them has, another may have as well."""
+    videos = list(zip(*make_videos(count, seed), strict=True))
+    shares = [videos, random.sample(videos, random.randint(0, count)), []]
+    first, *others = (
+        parts_of(DenseMeanAveragePrecision(num_classes=NUM_CLASSES), share, random)
+        for share in random.sample(shares, 3)
+    )
+    for other in others:
+        first.merge_state(other)
+    assert_same_digits(first.compute(), evaluate(*make_videos(count, seed)))
 
 
 def test_videos_seen_twice_count_once():

@@ -22,6 +22,7 @@ def test_the_earlier_of_two_duplicates_stays_and_the_order_too():
     segments = [[8.0, 9.0], [2.0, 3.0], [2.0005, 3.0], [1.0, 2.0]]
     assert kept_starts(segments, EvaluationRules()) == [8.0, 2.0, 1.0]
     assert kept_starts(segments, EvaluationRules(), labels=[0, 0, 1, 0]) == [8.0, 2.0, 2.0005, 1.0]
+    assert kept_starts([[1.0, 4.0], [2.0, 5.0], [2.5, 5.0]], EvaluationRules(duplicate_tolerance=1.0)) == [1.0, 2.5]
 
 
 @pytest.mark.parametrize(("shortest", "kept"), [(0.0, [1.0, 4.0, 6.0]), (1e-9, [4.0, 6.0]), (1e-3, [6.0])])

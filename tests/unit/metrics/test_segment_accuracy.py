@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 
 from avel.errors import UserError
 from avel.metrics.segment_accuracy import SegmentAccuracy
@@ -31,6 +31,17 @@ def slow_accuracy(predicted, true):
 @given(PAIRS)
 def test_equals_the_slow_twin(pair):
     assert accuracy(*pair) == pytest.approx(slow_accuracy(*pair), nan_ok=True)
+
+
+@settings(max_examples=25)
+@given(PAIRS)
+def test_the_truth_scores_one_and_a_right_snippet_more_never_lowers(pair):
+    predicted, true = pair
+    assert all(score == 1 or score != score for score in accuracy(true, true).values())
+    better = predicted.clone()
+    better[:, 0] = true[:, 0]
+    before, after = accuracy(predicted, true), accuracy(better, true)
+    assert all(0 <= score <= after[name] <= 1 for name, score in before.items() if score == score)
 
 
 def test_by_hand():

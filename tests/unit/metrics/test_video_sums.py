@@ -94,6 +94,7 @@ def evaluate_as_rank(rank, folder):
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_digits_of_one(tmp_path):
     torch.multiprocessing.spawn(evaluate_as_rank, (tmp_path,), nprocs=2)
     expected = evaluate(Totals).compute()
