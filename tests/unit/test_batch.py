@@ -39,6 +39,24 @@ def test_collate_pads_to_the_longest_video_and_the_most_events(batch):
     assert batch.segments.shape == (2, 2, 2)
 
 
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 4)), min_size=1, max_size=4), st.integers(0, 3))
+def test_a_batch_holds_its_samples_and_nothing_else(sizes, missing):
+    samples = [sample(f"video {row}", *size) for row, size in enumerate(sizes)]
+    batch = collate(samples)
+    batch = batch.pad_to(batch.mask.shape[1] + missing)
+    for row, original in enumerate(samples):
+        assert batch.videos[row] == original.video
+        for name, valid in (("visual", batch.mask[row]), ("audio", batch.mask[row])):
+            assert torch.equal(getattr(batch, name)[row, valid], getattr(original, name))
+            assert not getattr(batch, name)[row, ~valid].any()
+        events = batch.labels[row] != NO_EVENT
+        assert torch.equal(batch.segments[row, events], original.segments)
+        assert torch.equal(batch.labels[row, events], original.labels)
+        assert not batch.segments[row, ~events].any()
+        assert batch.durations[row] == original.duration
+
+
 def test_pad_to(batch):
     padded = batch.pad_to(12)
     assert padded.mask.shape == (2, 12)

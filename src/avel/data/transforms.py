@@ -32,7 +32,7 @@ class RandomCrop:
 
     Attributes:
         ratio: smallest and largest share of a short video that is kept; None keeps it whole.
-        keep_ratio: share of an event that must lie in the window.
+        keep_ratio: share of an event that must lie in the window; 0: any part of it.
         margin: how far an event may reach beyond the window: not at all ("none"), or by the half of the frames that
             its outer snippets see ("half_window", the readers of ActionFormer and UniAV).
         clip_first: clip events to what the whole video's features show before anything else, and drop those of which
@@ -138,15 +138,15 @@ def clip_events(
         segments: (N, 2) in snippets.
         start: first snippet of the window.
         size: its length in snippets.
-        keep_ratio: share of an event that must lie in the window.
+        keep_ratio: share of an event that must lie in the window; 0: any part of it.
         margin: snippets by which an event may reach beyond it.
 
     Returns:
         The clipped events, (N, 2), and which of them keep enough of their length, (N,) bool.
     """
     clipped = segments.clamp(start - margin, start + size + margin)
-    kept = (clipped[:, 1] - clipped[:, 0]) / (segments[:, 1] - segments[:, 0]) >= keep_ratio
-    return clipped - start, kept
+    share = (clipped[:, 1] - clipped[:, 0]) / (segments[:, 1] - segments[:, 0])
+    return clipped - start, (share >= keep_ratio) & (share > 0)
 
 
 def keep_modality(sample: Sample, modality: str) -> Sample:

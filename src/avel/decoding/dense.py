@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from avel.batch import DensePrediction, TimeGrid
-from avel.errors import check_choice
+from avel.errors import check_choice, check_count, check_number
 from avel.segments.nms import SuppressionRule, VotingWeight, nms, vote
 from avel.segments.points import Points
 from avel.segments.targets import decode_offsets
@@ -124,6 +124,9 @@ class DenseDecoder:
         class_scores: JSON file with the class scores of whole videos (see `avel.data.class_scores`): the network finds
             events of any class, each of which is reported for the video's `top_classes`. None: the network classifies.
         top_classes: see `class_scores`.
+
+    Raises:
+        UserError: an unknown choice, or a number outside of its range.
     """
 
     pre_nms_threshold: float = 0.001
@@ -141,8 +144,14 @@ class DenseDecoder:
     top_classes: int = 2
 
     def __post_init__(self) -> None:
-        check_choice("decoder.nms", self.nms, get_args(Suppression))
-        check_choice("decoder.voting_weight", self.voting_weight, get_args(VotingWeight))
+        check_choice("method.decoder.nms", self.nms, get_args(Suppression))
+        check_choice("method.decoder.voting_weight", self.voting_weight, get_args(VotingWeight))
+        for name in ("pre_nms_threshold", "iou_threshold", "min_score", "voting_threshold"):
+            check_number(f"method.decoder.{name}", getattr(self, name), 0, 1)
+        for name in ("pre_nms_topk", "max_events", "top_classes"):
+            check_count(f"method.decoder.{name}", getattr(self, name))
+        check_number("method.decoder.min_length", self.min_length)
+        check_number("method.decoder.sigma", self.sigma, above=True)
 
     def candidates(self, prediction: DensePrediction, points: Points) -> Candidates:
         """Select the candidates of every level by score and place them on the snippet axis.

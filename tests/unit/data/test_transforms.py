@@ -3,11 +3,11 @@ from random import Random
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avel.batch import Sample, TimeGrid
-from avel.data.transforms import FeatureNoise, RandomCrop, keep_modality, resize
+from avel.data.transforms import FeatureNoise, RandomCrop, clip_events, keep_modality, resize
 from avel.errors import UserError
 
 
@@ -22,6 +22,9 @@ def sample(length, segments=()):
         duration=length / 4,
         grid=TimeGrid(fps=16, stride=4, window=16),
     )
+
+
+half = st.integers(0, 32).map(lambda halves: halves / 2)  # makes ends on the borders and shares of one half likely
 
 
 @st.composite
@@ -50,6 +53,37 @@ def test_crop_cuts_features_and_events_alike(original, max_length, seed, ratio):
     assert (kept >= 0.5 - 1e-4).all()
 
 
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(half, half.filter(lambda extent: extent > 0)), max_size=5),
+    st.integers(0, 8),
+    st.integers(1, 8),
+    st.sampled_from([0.0, 0.5, 1.0]),
+    st.sampled_from([0, 2]),
+)
+def test_events_with_their_share_in_a_window_are_kept_and_no_others(spans, start, size, keep_ratio, margin):
+    events = [(first - 4, first - 4 + extent) for first, extent in spans]
+    clipped, kept = clip_events(sample(1, events).segments, start, size, keep_ratio=keep_ratio, margin=margin)
+    low, high = start - margin, start + size + margin
+    for (first, last), (new_first, new_last), is_kept in zip(events, clipped.tolist(), kept.tolist(), strict=True):
+        assert -margin <= new_first <= new_last <= size + margin
+        share = (min(last, high) - max(first, low)) / (last - first)
+        assert is_kept == (share > 0 and share >= keep_ratio)
+        if share > 0:
+            assert (new_first + start, new_last + start) == (max(first, low), min(last, high))
+
+
+@settings(max_examples=15)
+@given(samples(), st.sampled_from(["none", "half_window"]))
+def test_what_is_clipped_once_stays_as_it_is(original, margin):
+    crop = RandomCrop(ratio=None, margin=margin, clip_first=True)
+    once = crop(original, max_length=300, random=Random(0))
+    twice = crop(once, max_length=300, random=Random(1))
+    assert torch.equal(twice.segments, once.segments)
+    assert torch.equal(twice.labels, once.labels)
+    assert twice.visual is once.visual is original.visual
+
+
 @given(samples(), st.integers(1, 100), st.integers(0, 1000))
 def test_crop_is_decided_by_its_generator(original, max_length, seed):
     first, second = (RandomCrop()(original, max_length=max_length, random=Random(seed)) for _ in range(2))
@@ -61,6 +95,12 @@ def test_crop_keeps_an_event_when_one_fits():
     for seed in range(20):
         cropped = RandomCrop()(sample(400, [(370, 380)]), max_length=64, random=Random(seed))
         assert len(cropped.segments) == 1
+
+
+def test_every_window_may_be_drawn():
+    original = sample(5)
+    drawn = {int(RandomCrop()(original, max_length=3, random=Random(seed)).visual[0, 0]) for seed in range(30)}
+    assert drawn == {0, 1, 2}
 
 
 def test_a_video_without_events_is_truncated_too():

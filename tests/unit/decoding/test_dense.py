@@ -2,6 +2,8 @@ import weakref
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from avel.batch import DensePrediction, TimeGrid
@@ -41,6 +43,15 @@ def test_candidates_are_compact_and_padded_points_are_none():
     assert candidates.valid[1].tolist() == [True] * 6 + [False] * 8
 
 
+def test_candidates_must_be_above_the_thresholds():
+    prediction = DensePrediction(torch.zeros(1, 7, 2), torch.ones(1, 7, 2), torch.ones(1, 7, dtype=torch.bool))
+    points = pyramid_points(4, default_ranges(3))
+    assert not DenseDecoder(pre_nms_threshold=0.5).candidates(prediction, points).valid.any()
+    coarse = DenseDecoder(min_length=2).candidates(prediction, points)  # those of stride 1 are as long
+    assert (coarse.segments.diff(dim=2) > 2).all()
+    assert coarse.valid.shape == (1, 6)
+
+
 def test_no_candidates_at_all():
     prediction = DensePrediction(torch.full((1, 7, 2), -30.0), torch.ones(1, 7, 2), torch.ones(1, 7, dtype=torch.bool))
     for nms in ("soft", "hard", "none"):
@@ -64,6 +75,42 @@ def test_voters_weigh_by_score_or_also_by_how_much_they_overlap():
     # the pick (0.8) and a candidate (0.4) of tIoU 0.8 vote
     assert ends["score"] == pytest.approx((0.8 * 10 + 0.4 * 8) / 1.2)
     assert ends["score_tiou"] == pytest.approx((0.8 * 10 + 0.32 * 8) / 1.12)
+    (detections,) = DenseDecoder(nms="hard").detect(found, torch.tensor([1e4]), [GRID])  # classes by themselves
+    assert GRID.to_snippets(detections.segments[:, 1]).tolist() == [10, 8]
+
+
+decoders = st.builds(
+    DenseDecoder,
+    nms=st.sampled_from(["soft", "hard"]),
+    per_class=st.booleans(),
+    pre_nms_threshold=st.sampled_from([0.001, 0.5]),
+    pre_nms_topk=st.sampled_from([3, 2000]),
+    max_events=st.sampled_from([1, 5, 100]),
+)
+
+
+@settings(max_examples=25)
+@given(decoders, st.booleans(), st.integers(0, 99), st.lists(st.floats(0.5, 9), min_size=1, max_size=3))
+def test_events_lie_in_their_video_best_first_whatever_the_batch(decoder, class_aware, seed, durations):
+    generator, videos = torch.Generator().manual_seed(seed), len(durations)
+    offsets = 4 * torch.rand(videos, 14, 3, 2, generator=generator)
+    prediction = DensePrediction(
+        3 * torch.randn(videos, 14, 3, generator=generator),
+        offsets if class_aware else offsets[:, :, 0],
+        torch.rand(videos, 14, generator=generator) < 0.8,
+    )
+    points, durations = pyramid_points(8, default_ranges(3)), torch.tensor(durations, dtype=torch.float64)
+    found = decoder.detect(decoder.candidates(prediction, points), durations, [GRID] * videos)
+    for row, events in enumerate(found):
+        assert len(events.scores) <= decoder.max_events
+        assert (events.scores.diff() <= 0).all()
+        assert (events.segments >= 0).all()
+        assert (events.segments <= durations[row]).all()
+        assert (events.segments.diff(dim=1) >= 0).all()
+        one = DensePrediction(*(t[row, None] for t in (prediction.logits, prediction.offsets, prediction.mask)))
+        (alone,) = decoder.detect(decoder.candidates(one, points), durations[row, None], [GRID])
+        for name in ("segments", "scores", "labels"):
+            assert_close(getattr(events, name), getattr(alone, name))
 
 
 def test_candidates_of_different_videos_are_padded_alike():
@@ -83,7 +130,8 @@ def test_each_window_speaks_for_what_lies_nearest_to_its_middle():
         return Candidates(segments, torch.ones(shape), torch.zeros(shape).long(), torch.ones(shape).bool())
 
     # Video 0: windows from 0, 8 and 12 of size 16 share borders at 12 and 18; video 1 has one window.
-    parts = [windows([3.0, 13.0], [3.0, 5.0]), windows([5.0, 6.0], [2.0, 15.0])]
+    # What lies on a border belongs to the later one, and is seen once.
+    parts = [windows([3.0, 13.0, 12.0], [3.0, 5.0, 10.0]), windows([5.0, 6.0], [2.0, 15.0])]
     merged = merge_windows(parts, [[0, 8, 12], [0]], 16)
     assert merged.valid.sum(dim=1).tolist() == [3, 2]
     assert merged.segments[0].mean(dim=1).tolist() == [3.0, 13.0, 18.0]
@@ -127,3 +175,11 @@ def test_few_windows_of_a_long_video_are_held_at_a_time():
 
     merge_windows(windows(), [list(range(0, 160, 8))], 16, limit=10)
     assert most <= 2
+
+
+def test_few_candidates_of_a_long_video_are_held_at_a_time(monkeypatch):
+    held, best = [], Candidates.best
+    monkeypatch.setattr(Candidates, "best", lambda self, count: held.append(self.scores.shape[1]) or best(self, count))
+    starts, generator = list(range(0, 240, 8)), torch.Generator().manual_seed(0)
+    merge_windows((window_of(40, generator) for _ in starts), [starts], 16, limit=100)
+    assert 100 < max(held) <= 1.25 * 100 + 40

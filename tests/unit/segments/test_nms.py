@@ -1,3 +1,6 @@
+import itertools
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,6 +21,7 @@ rules = st.builds(
 )
 # few instants, scores and classes, so that ties, duplicates and empty segments are common
 candidate = st.tuples(st.integers(0, 12), st.integers(0, 6), st.sampled_from([0.0, 0.2, 0.5, 0.9]), st.integers(0, 2))
+distinct = st.tuples(st.integers(0, 12), st.integers(0, 6), st.floats(0.0625, 1, width=16), st.integers(0, 2))
 videos = st.lists(st.lists(candidate, max_size=12), min_size=1, max_size=4)
 
 
@@ -54,6 +58,60 @@ def test_scores_descend_and_valid_picks_come_first(rows, rule):
     assert (picks.scores.diff(dim=1) <= 0).all()
     assert (picks.valid[:, :-1] >= picks.valid[:, 1:]).all()
     assert (picks.index[~picks.valid] == 0).all()
+
+
+def picks_of(rows, rule):
+    """The picked candidates of each video, as drawn, and their scores; bitwise comparable."""
+    picks = nms(*batch_of(rows), rule=rule)
+    return [
+        [(row[i], score) for i, score in zip(index[valid].tolist(), scores[valid].tolist(), strict=True)]
+        for row, index, scores, valid in zip(rows, picks.index, picks.scores, picks.valid, strict=True)
+    ]
+
+
+@settings(max_examples=30)
+@given(videos, rules)
+def test_picks_are_different_candidates_and_no_score_rises(rows, rule):
+    inputs = batch_of(rows)
+    picks = nms(*inputs, rule=rule)
+    for index, scores, valid, before, candidates in zip(
+        picks.index, picks.scores, picks.valid, inputs[1], inputs[3], strict=True
+    ):
+        assert len(index[valid].unique()) == valid.sum() <= rule.max_segments
+        assert candidates[index[valid]].all()
+        assert (scores[valid] <= before[index[valid]]).all()
+
+
+@settings(max_examples=30)
+@given(videos, rules)
+def test_videos_do_not_see_each_other(rows, rule):
+    assert picks_of(rows, rule) == [picks_of([video], rule)[0] for video in rows]
+
+
+@settings(max_examples=30)
+@given(videos, rules)
+def test_classes_do_not_see_each_other(rows, rule):
+    """The best picks of a video are the best of its classes' own; of ties the lower label comes first."""
+    rule = replace(rule, per_class=True)
+    for video, picks in zip(rows, picks_of(rows, rule), strict=True):
+        alone = [picks_of([[row for row in video if row[3] == label]], rule)[0] for label in range(3)]
+        assert picks == sorted(itertools.chain(*alone), key=lambda pick: -pick[1])[: rule.max_segments]
+
+
+@settings(max_examples=30)
+@given(st.lists(distinct, max_size=12, unique_by=lambda row: row[2]), rules, st.randoms())
+def test_without_ties_the_order_of_candidates_does_not_matter(video, rule, random):
+    rule = replace(rule, min_score=max(rule.min_score, 0.001))  # what is decayed to 0 is tied
+    assert picks_of([random.sample(video, len(video))], rule) == picks_of([video], rule)
+
+
+@settings(max_examples=30)
+@given(videos, rules)
+def test_hard_nms_leaves_its_own_picks_as_they_are(rows, rule):
+    rule = replace(rule, method="hard")
+    picks = picks_of(rows, rule)
+    again = picks_of([[(*row[:2], score, row[3]) for row, score in video] for video in picks], rule)
+    assert again == picks
 
 
 @pytest.mark.parametrize("method", ["hard", "gaussian"])

@@ -59,6 +59,7 @@ def one_video(*events):
 moment = st.integers(-8, 80).map(lambda quarter: quarter / 4)
 length = st.integers(0, 64).map(lambda quarter: quarter / 4)
 event = st.tuples(moment, length, st.integers(0, CLASSES - 1))
+coordinate = st.floats(-100, 1e5, width=32)
 
 
 @st.composite
@@ -105,6 +106,31 @@ def test_positive_points_decode_to_an_event_of_their_class(batch):
         assert decoded[video, point, label].tolist() in of_class
 
 
+@settings(max_examples=30)
+@given(batches())
+def test_positive_points_lie_in_the_shortest_event_that_has_them_and_carry_its_label(batch):
+    segments, labels = batch
+    targets = assign_targets(POINTS, segments, labels, num_classes=CLASSES, class_aware=False)
+    decoded = decode_offsets(targets.offsets, POINTS.position, POINTS.stride)
+    for video, point in targets.labels.any(dim=2).nonzero().tolist():
+        start, end = decoded[video, point].tolist()
+        assert start < POINTS.position[point] < end
+        farthest = max(POINTS.position[point] - start, end - POINTS.position[point])
+        assert POINTS.lower[point] <= farthest <= POINTS.upper[point]
+        of_event = labels[video][(segments[video] == decoded[video, point]).all(dim=1) & (labels[video] != NO_EVENT)]
+        assert len(of_event)
+        assert targets.labels[video, point, of_event].all()
+
+
+@settings(max_examples=30)
+@given(st.lists(event, min_size=1, max_size=6, unique_by=lambda event: event[1]), st.randoms(), st.booleans())
+def test_the_order_of_events_decides_between_equally_long_ones_only(events, random, class_aware):
+    options = {"num_classes": CLASSES, "class_aware": class_aware}
+    spans = [(start, start + extent, label) for start, extent, label in events]
+    orders = spans, random.sample(spans, len(spans))
+    assert_same(*(assign_targets(POINTS, *one_video(*order), **options) for order in orders))
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(moment, length), min_size=1, max_size=8), st.integers(0, 5), moment)
 def test_decode_inverts_encode(spans, level, time):
@@ -112,6 +138,14 @@ def test_decode_inverts_encode(spans, level, time):
     position, stride = torch.tensor(time), torch.tensor(2.0**level)
     offsets = encode_offsets(segments, position, stride)
     torch.testing.assert_close(decode_offsets(offsets, position, stride), segments, rtol=0, atol=0)
+
+
+@given(st.tuples(coordinate, coordinate), coordinate, st.integers(0, 7))
+def test_decode_inverts_encode_within_float_error(bounds, time, level):
+    segments, stride = torch.tensor([sorted(bounds)]), torch.tensor(2.0**level)
+    decoded = decode_offsets(encode_offsets(segments, torch.tensor(time), stride), torch.tensor(time), stride)
+    largest = max(1, *map(abs, (*bounds, time)))
+    torch.testing.assert_close(decoded, segments, rtol=0, atol=2 * largest * torch.finfo(torch.float32).eps)
 
 
 @pytest.mark.parametrize(("class_aware", "shape"), [(True, (2, 28, CLASSES, 2)), (False, (2, 28, 2))])
