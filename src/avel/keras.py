@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from avel.errors import UserError
 
 INFLATION = 16
 """Times by which compressed weights may grow."""
+HEADER = 64
+"""Bytes that a weight takes besides its numbers, at least."""
 
 
 def read_keras_weights(path: str | Path) -> dict[str, Tensor]:
@@ -28,12 +31,20 @@ def read_keras_weights(path: str | Path) -> dict[str, Tensor]:
     try:
         with h5py.File(path, "r", locking=False) as file:
             layers = [_own(file, _text(layer)) for layer in file.attrs["layer_names"]]
-            names = [(layer, _text(name)) for layer in layers for name in layer.attrs["weight_names"]]
-            found = {name.removesuffix(":0"): _own(layer, name) for layer, name in names}
-            _check_sizes(found, Path(path).stat().st_size)
+            size = Path(path).stat().st_size
+            found: dict[str, Any] = {}
+            for number, (layer, name) in enumerate(_listed(layers)):
+                if number * HEADER > size:
+                    raise ValueError("it lists more weights than it can hold")
+                found[name.removesuffix(":0")] = _own(layer, name)
+            _check_sizes(found, size)
             return {name: torch.from_numpy(np.asarray(weight[()])) for name, weight in found.items()}
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path} cannot be read as a weight file of Keras: {error}") from None
+
+
+def _listed(layers: Iterable[Any]) -> Iterator[tuple[Any, str]]:
+    return ((layer, _text(name)) for layer in layers for name in layer.attrs["weight_names"])
 
 
 def _own(group: Any, name: str) -> Any:
@@ -52,8 +63,13 @@ def _check_sizes(weights: Mapping[str, Any], size: int) -> None:
             raise ValueError(f"{name} lies in other files")
         if weight.dtype.kind not in "fiu":  # rows of any length may all be the same long one
             raise ValueError(f"{name} holds no numbers")
-    if (wanted := sum(weight.nbytes for weight in weights.values())) > INFLATION * size:
+    if (wanted := sum(map(_size, weights.values()))) > INFLATION * size:
         raise ValueError(f"its weights are said to have {wanted:,} bytes, the file has {size:,}")
+
+
+def _size(weight: Any) -> int:
+    """Return the bytes that reading a weight takes: chunks are read whole."""
+    return int(max(weight.nbytes, math.prod(weight.chunks or ()) * weight.dtype.itemsize))
 
 
 def dense_layout(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

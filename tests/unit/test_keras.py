@@ -128,3 +128,22 @@ def test_nothing_outside_of_the_file_and_nothing_huge_is_read(tmp_path, change, 
         change(file)
     with pytest.raises(UserError, match=f"weights.h5 cannot be read as a weight file of Keras: .*{message}"):
         read_keras_weights(path)
+
+
+def test_more_weights_than_there_can_be_are_not_looked_for(tmp_path):
+    """Thousands of names of one group, each with thousands of names of one weight."""
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        file.attrs["layer_names"] = ["dense"] * 1000
+        file.create_group("dense").attrs["weight_names"] = ["bias"] * 1000
+        file["dense/bias"] = np.arange(3.0)
+    with pytest.raises(UserError, match="more weights than it can hold"):
+        read_keras_weights(tmp_path / "weights.h5")
+
+
+def test_a_part_of_a_chunk_takes_the_memory_of_all_of_it(tmp_path):
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        file.attrs["layer_names"] = ["dense"]
+        file.create_group("dense").attrs["weight_names"] = ["bias"]
+        file.create_dataset("dense/bias", (3,), "f4", chunks=(2**28,), maxshape=(None,), compression="gzip")
+    with pytest.raises(UserError, match="are said to have 1,073,741,824 bytes"):
+        read_keras_weights(tmp_path / "weights.h5")

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from avel.checkpoints.pickled import is_archive, plain, read_pickled, tensors_of
-from avel.checkpoints.unpickling import Inert
 from avel.errors import UserError, readable
 from avel.keras import dense_layout, read_keras_weights
+from avel.torch_files.pickled import check_sums, is_archive, plain, read_pickled, tensors_of
+from avel.torch_files.unpickling import Inert
 
 Weights = Literal["ema", "last"]
 
@@ -76,6 +76,7 @@ def _read(path: Path, map_location: str) -> Any:
     content = read_pickled(path, device="meta")  # refuses what PyTorch would run out of stack, memory or time with
     if map_location == "meta":
         return content
+    check_sums(path)
     try:
         with warnings.catch_warnings(action="ignore"):
             # states of optimizers are several times as large as the weights: only what is used is read

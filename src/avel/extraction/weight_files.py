@@ -6,15 +6,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from tokenize import TokenError
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from avel.errors import UserError
-from avel.keras import read_keras_weights
+from avel.keras import INFLATION, read_keras_weights
+from avel.torch_files.pickled import check_sums, read_pickled
 
 REBUILD = np.empty(0).__reduce__()[0]
 ARRAYS: list[Any] = [
@@ -103,6 +105,9 @@ def _read(path: Path, advice: str) -> dict[str, Tensor]:
         TypeError,
         AttributeError,
         EOFError,
+        MemoryError,
+        OverflowError,
+        TokenError,
         UnpicklingError,
         BadZipFile,
     ) as error:
@@ -112,7 +117,21 @@ def _read(path: Path, advice: str) -> dict[str, Tensor]:
         ) from None
 
 
+def _check_inflation(path: Path) -> None:
+    """Refuse an archive that is small here and would fill the memory."""
+    if is_zipfile(path):
+        with ZipFile(path) as archive:
+            wanted, size = sum(entry.file_size for entry in archive.infolist()), path.stat().st_size
+        if wanted > INFLATION * size:
+            raise ValueError(f"it is said to hold {wanted:,} bytes, the file has {size:,}")
+
+
 def _read_torch(path: Path) -> Any:
+    try:
+        read_pickled(path, "meta")  # refuses what PyTorch would run out of stack, memory or time with
+        check_sums(path)
+    except UserError as error:
+        raise ValueError(str(error).removeprefix(f"{path}: ")) from None
     with torch.serialization.safe_globals(ARRAYS):
         return torch.load(path, map_location="cpu", weights_only=True)
 
@@ -130,6 +149,7 @@ def _read_safetensors(path: Path) -> Any:
 
 
 def _read_numpy(path: Path) -> Any:
+    _check_inflation(path)
     with np.load(path, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
 

@@ -121,7 +121,7 @@ def check_writable(out: Path, *, source: Path, force: bool) -> None:
 
 def write_conversion(conversion: Conversion, out: Path) -> None:
     """Write the checkpoint, whole or not at all."""
-    with whole_file(out) as temporary:
+    with whole_file(out, durable=True) as temporary:
         torch.save(conversion.checkpoint, temporary)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from itertools import zip_longest
@@ -17,7 +16,14 @@ from avel.errors import UserError, readable
 from avel.provenance import show_differences
 from avel.tasks.conversion import convert_released
 from avel.tasks.rebuilding import new_method
-from avel.training.checkpointing import WholeFileIO, check_checkpoint
+from avel.training.checkpoint_files import another, check_checkpoint, read_checkpoint
+from avel.training.checkpointing import WholeFileIO
+
+TESTED = {"state_dict", "hyper_parameters", "epoch", "global_step", "pytorch-lightning_version"}
+"""What a checkpoint holds at least that can be tested."""
+
+SECTIONS = ("state_dict", "hyper_parameters", "data", "released")
+"""What names its parts."""
 
 log = logging.getLogger(__name__)
 
@@ -100,23 +106,31 @@ def _first_difference(known: Sequence[str], wanted: Sequence[str]) -> str:
 def open_checkpoint(path: str | Path, map_location: str = "cpu") -> dict[str, Any]:
     """Read a checkpoint of a run, or weights that a paper's authors released, as one of a run.
 
+    Args:
+        path: the file.
+        map_location: "meta" for shapes without numbers, which is fast, and notices no damage to numbers.
+
     Raises:
-        UserError: the file is missing or damaged, or something else.
+        UserError: the file is missing or damaged, or something else; the message names a checkpoint beside it that can
+            take its place.
+        OSError: the disk does not give it.
     """
+    path = Path(path)
     try:
-        with warnings.catch_warnings(action="ignore"):
-            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except Exception:  # the unpickler answers garbage with any kind of error
-        checkpoint = None
-    if isinstance(checkpoint, dict) and "hyper_parameters" in checkpoint:
+        checkpoint = read_checkpoint(path, map_location) if path.is_file() else None
+    except UserError as error:
+        raise UserError(f"{_not_opened(path, error)}{another(path)}") from None
+    if checkpoint is not None:
         return checkpoint
     try:
         return convert_released(path, map_location=map_location).checkpoint
     except UserError as error:
-        reason = str(error).removeprefix(f"{path}: ")
-        raise UserError(
-            f"{path} cannot be opened as a checkpoint: it is not of a run of avel, nor released weights: {reason}"
-        ) from None
+        neither = "it is not of a run of avel, nor released weights: "
+        raise UserError(f"{_not_opened(path, error, neither)}{another(path)}") from None
+
+
+def _not_opened(path: Path, error: UserError, neither: str = "") -> str:
+    return f"{path} cannot be opened as a checkpoint: {neither}{str(error).removeprefix(f'{path}: ')}"
 
 
 def check_weights(path: Path, *, resumes: bool) -> int:
@@ -128,20 +142,24 @@ def check_weights(path: Path, *, resumes: bool) -> int:
 
     Raises:
         UserError: it cannot be opened, or training cannot go on from it.
+        OSError: the disk does not give it.
     """
+    epoch = 0
     try:
-        return check_checkpoint(path)
+        epoch = check_checkpoint(path).epoch
     except UserError:
         if not path.is_file():
             raise
     try:
-        open_checkpoint(path, map_location="meta")
+        checkpoint = open_checkpoint(path, map_location="meta")
     except UserError as error:
         reason = str(error).partition("checkpoint: ")[2]
         raise UserError(f"ckpt_path={path}: this is no checkpoint of a run, or a damaged one: {reason}") from None
-    if resumes:
+    if not (checkpoint.keys() >= TESTED and all(isinstance(checkpoint.get(name, {}), dict) for name in SECTIONS)):
+        raise UserError(f"ckpt_path={path}: this is no checkpoint of a run, or a damaged one; take another file")
+    if resumes and not epoch:
         raise UserError(f"ckpt_path={path}: holds weights alone: test them, stage=test; training cannot go on from it")
-    return 0
+    return epoch
 
 
 class AnyCheckpointIO(WholeFileIO):
@@ -176,11 +194,14 @@ def load_method(path: str | Path) -> LightningModule:
 def build_method(path: str | Path, checkpoint: Mapping[str, Any]) -> LightningModule:
     """Rebuild the method of a checkpoint that is open already, see `load_method`."""
     try:
-        method = new_method(str(checkpoint.get("method", "")), checkpoint["hyper_parameters"])
+        name, arguments = str(checkpoint.get("method", "")), checkpoint["hyper_parameters"]
+        with torch.device("meta"):  # sizes that are not those of the weights may be any: no memory for them
+            new_method(name, arguments).load_state_dict(checkpoint["state_dict"], assign=True)
+        method = new_method(name, arguments)
         method.load_state_dict(checkpoint["state_dict"])
     except UserError as error:
         raise UserError(f"{path} {error}") from None
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         kind = str(checkpoint["method"]).rpartition(".")[2]
         reason = readable(" ".join(str(error).split()), 200)
         raise UserError(

@@ -44,7 +44,7 @@ def _restored(value: Any, hint: Any) -> Any:
         return {name: _restored(item, get_args(hint)[1]) for name, item in value.items()}
     kinds = [kind for kind in get_args(hint) if kind is not type(None)]
     if not kinds:
-        raise TypeError(f"{hint} cannot be made of {value}")
+        raise TypeError(f"{hint} cannot be made of a dictionary")  # which may be too large to show
     return _restored(value, kinds[0])
 
 

@@ -3,7 +3,9 @@
 import io
 import os
 import pickle
+import struct
 import tarfile
+import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -76,3 +78,38 @@ def write(path, content, layout):
                 entry = tarfile.TarInfo(name)
                 entry.size = len(member)
                 archive.addfile(entry, io.BytesIO(member))
+
+
+def archive(pickled):
+    """An archive as PyTorch writes it, of one pickle of protocol 2."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as parts:
+        parts.writestr("archive/data.pkl", b"\x80\x02" + pickled + b".")
+    return content.getvalue()
+
+
+def of_run(pickled):
+    """The same as what a checkpoint of a run holds."""
+    name = b"X\x10\x00\x00\x00hyper_parameters"
+    return archive(b"}" + name + pickled + b"s")
+
+
+def bombs(depth=10**6):
+    """Small files that take all memory, time or stack of a reader that believes them: what it would be -> the file."""
+    deep_list, deep_tuple = b"]" * depth + b"a" * (depth - 1), b")" + b"\x85" * depth
+    doubled = b")q\x000" + b"h\x00h\x00\x86q\x000" * 60 + b"h\x00"
+    return {
+        "a list in lists": archive(deep_list),
+        "a tuple in tuples": archive(deep_tuple),
+        "a dictionary in dictionaries": archive(b"}X\x01\x00\x00\x00a" * depth + b"N" + b"s" * depth),
+        "arguments in lists": of_run(deep_list),
+        "arguments in tuples": of_run(deep_tuple),
+        "arguments that double": of_run(b"}X\x0b\x00\x00\x00num_classes" + doubled + b"s"),
+        "a tuple in tuples as a name": archive(b"}" + deep_tuple + b"Ns"),
+        "a memo of billions": archive(b"Nr\xff\xff\xff\xff"),
+        "an array of gigabytes": archive(b"\x96" + struct.pack("<Q", 2**33)),
+        "a text of gigabytes": archive(b"\x8d" + struct.pack("<Q", 2**40)),
+        "a frame of gigabytes": archive(b"\x95" + struct.pack("<Q", 2**40) + b"N"),
+        "a number of many digits": archive(b"\x8b" + struct.pack("<i", 10**6) + b"\x7f" * 10**6),
+        "more than the stack": archive(b"(" * depth),
+    }

@@ -1,4 +1,5 @@
 import pickle
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import h5py
 import numpy as np
@@ -125,3 +126,31 @@ def test_all_that_is_wrong_with_weights_is_told_in_their_order():
     )
     with pytest.raises(UserError, match=message):
         fill(nn.Linear(3, 2), given, "file")
+
+
+def test_a_changed_number_is_noticed(tmp_path):
+    path = tmp_path / "a.pt"
+    torch.save({"weight": torch.full((9,), 7.0)}, path)
+    path.write_bytes(path.read_bytes().replace(torch.tensor(7.0).numpy().tobytes(), b"none", 1))
+    with pytest.raises(UserError, match=r"a\.pt: cannot be read as weights \(is damaged, .*CRC.*: get the file again"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("a.npz", "is said to hold 1,048,576 bytes, the file has"), ("a.pt", "is a compressed archive")],
+)
+def test_what_would_fill_the_memory_is_refused(tmp_path, name, reason):
+    with ZipFile(tmp_path / name, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(2**20))
+    with pytest.raises(UserError, match=reason):
+        read_weights(tmp_path / name)
+
+
+@pytest.mark.parametrize("shape", ["(10**12,)", "(1000000000000000,)", f"({'9' * 30},)", "(-1,)", "(", "(2,)"])
+def test_an_array_that_is_not_there_is_not_waited_for(tmp_path, shape):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}".encode() + b"}" * (shape != "(") + b"\n"
+    with ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("a.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(UserError, match="cannot be read as weights"):
+        read_weights(tmp_path / "a.npz")

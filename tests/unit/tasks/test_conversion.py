@@ -63,7 +63,8 @@ def test_files_are_replaced_on_demand_only(released, tmp_path):
         ({"num_classes": "abc"}, "AVDLN cannot be built of num_classes=abc: 'abc' is no int"),
         ({"num_classes": True}, "AVDLN cannot be built of num_classes=true: True is no int"),
         ({"optimizer.lr": "fast"}, "AVDLN cannot be built of optimizer.lr=fast: 'fast' is no float"),
-        ({"hidden_dim": -1}, "AVDLN cannot be built of hidden_dim=-1"),
+        ({"hidden_dim": -1}, "method.hidden_dim=-1: give a whole number from 1 on"),
+        ({"num_classes": -4}, "method.num_classes=-4: give a whole number from 1 on"),
         ({"hidden_dim": 7}, r"taken for AVDLN with .*: 6 tensors do not fit:\n  dense_1/kernel has shape \(5, 6\)"),
     ],
 )

@@ -1,3 +1,6 @@
+import shutil
+from contextlib import suppress
+
 import pytest
 import torch
 
@@ -5,7 +8,16 @@ from avel.decoding.dense import DenseDecoder
 from avel.errors import UserError
 from avel.methods.ccnet import CCNet
 from avel.methods.unav import UnAV
-from avel.tasks.loading import changed_arguments, check_same_classes, check_same_features, load_method
+from avel.tasks.loading import (
+    AnyCheckpointIO,
+    changed_arguments,
+    check_same_classes,
+    check_same_features,
+    check_weights,
+    load_method,
+    open_checkpoint,
+)
+from tests.unit.checkpoints import hostile
 from tests.unit.methods.narrow import narrow
 from tests.unit.methods.test_uniav import narrow as narrow_uniav
 
@@ -137,3 +149,75 @@ def test_only_a_network_that_numbers_classes_needs_the_same():
     assert narrow(UnAV).classes_by_order
     assert not narrow(UnAV, decoder=DenseDecoder(class_scores="other.json")).classes_by_order
     assert not narrow_uniav().classes_by_order
+
+
+@pytest.fixture
+def run_checkpoint(tmp_path):
+    """A checkpoint of a run that could go on."""
+    checkpoint = {"loops": {}, "epoch": 2, "global_step": 9, "pytorch-lightning_version": "2.5"}
+    method = narrow(UnAV)
+    checkpoint["state_dict"] = method.state_dict()
+    method.on_save_checkpoint(checkpoint)
+    torch.save(checkpoint, tmp_path / "last.ckpt")
+    return tmp_path / "last.ckpt"
+
+
+def test_a_changed_number_is_noticed_and_another_checkpoint_offered(run_checkpoint):
+    previous = run_checkpoint.with_name("previous.ckpt")
+    shutil.copy(run_checkpoint, previous)
+    content = bytearray(run_checkpoint.read_bytes())
+    weight = max(torch.load(previous, weights_only=True)["state_dict"].values(), key=torch.numel)
+    content[content.index(weight.numpy().tobytes())] ^= 1
+    run_checkpoint.write_bytes(content)
+    assert check_weights(run_checkpoint, resumes=True) == 3  # which looks at no numbers
+    for use in (open_checkpoint, load_method, AnyCheckpointIO().load_checkpoint):
+        with pytest.raises(
+            UserError, match=rf"last\.ckpt cannot be opened as a checkpoint: is damaged.*\n{previous} is whole"
+        ):
+            use(run_checkpoint)
+
+
+def test_a_torn_checkpoint_is_refused_at_once(run_checkpoint):
+    shutil.copy(run_checkpoint, run_checkpoint.with_name("previous.ckpt"))
+    run_checkpoint.write_bytes(run_checkpoint.read_bytes()[:-100])
+    with pytest.raises(
+        UserError,
+        match=r"this is no checkpoint of a run, or a damaged one: .*\n.*previous\.ckpt is whole \(epoch 3, step 9\)",
+    ):
+        check_weights(run_checkpoint, resumes=True)
+
+
+def hostile_files(trace, folder):
+    """Write files that would run code or take all memory, one after the other."""
+    path = folder / "bad.ckpt"
+    for name, content in hostile.bombs(2000).items():
+        path.write_bytes(content)
+        yield name, path
+    for name, call in hostile.calls(trace).items():
+        for place, content in hostile.places(call).items():
+            for layout in ("archive", "stream"):
+                hostile.write(path, content, layout)
+                yield f"{name}, {place}, {layout}", path
+        hostile.write(path, {"hyper_parameters": {"dim": call}}, "archive")
+        yield f"{name}, argument", path
+
+
+def test_no_door_lets_a_hostile_file_do_anything(tmp_path):
+    trace = tmp_path / "trace"
+    for name, path in hostile_files(trace, tmp_path):
+        with pytest.raises(UserError):
+            check_weights(path, resumes=True)
+        for use in (load_method, check_same_classes, AnyCheckpointIO().load_checkpoint):
+            with suppress(UserError):
+                use(path, *[{}] * (use is check_same_classes))
+        assert not trace.exists(), name
+
+
+def test_no_memory_is_taken_for_sizes_that_are_not_those_of_the_weights(tmp_path):
+    method = narrow(UnAV)
+    checkpoint = {"state_dict": method.state_dict()}
+    method.on_save_checkpoint(checkpoint)
+    checkpoint["hyper_parameters"]["visual_dim"] = 10**12
+    torch.save(checkpoint, tmp_path / "large.ckpt")
+    with pytest.raises(UserError, match="size mismatch for pyramid"):
+        load_method(tmp_path / "large.ckpt")

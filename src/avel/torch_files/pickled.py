@@ -1,49 +1,83 @@
-"""Modules that were pickled as a whole with `torch.save`: their tensors, without running anything that a file names.
+"""Opens what `torch.save` wrote, without running anything that a file names, and notices damage where it can be seen.
 
-`torch.load(..., weights_only=True)` refuses such files, because they name classes of the code that wrote them. Here
-pickles may name what rebuilds tensors, plain containers, and classes of the modules in `INERT`, in whose place stand
-objects that only hold what they are given (see `avel.checkpoints.unpickling`).
+`torch.load(..., weights_only=True)` runs nothing either, but there are files that crash it, hang it or make it reserve
+any memory; it refuses modules that were pickled as a whole; and it takes damaged numbers for good ones. Here pickles
+may name what rebuilds tensors, plain containers, and classes of the modules in `INERT`, in whose place stand objects
+that only hold what they are given (see `avel.torch_files.unpickling`). Archives, which PyTorch writes from 1.6 on, have
+a sum beside each of their parts; in older files only damage to what surrounds the numbers can be noticed.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import struct
 import tarfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 from torch import Tensor
 
-from avel.checkpoints.unpickling import Inert, Unpickler
 from avel.errors import UserError, readable
+from avel.torch_files.unpickling import Inert, Unpickler
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """What files of PyTorch before 1.6 begin with."""
 
+MOST = 10**6
+"""Values in a file, where such as several others share count as often."""
+
 ZIP = b"PK\x03\x04"
 
 
-def read_pickled(path: Path, device: str = "cpu") -> Any:
+def read_pickled(path: Path, device: str = "cpu", *, classes: bool = True) -> Any:
     """Read what `torch.save` wrote, with an `Inert` in the place of every object of a class.
 
     Args:
         path: a zip archive (PyTorch from 1.6 on) or a stream of pickles (before).
-        device: of the tensors: "meta" reads no numbers.
+        device: of the tensors: "meta" reads no numbers, and does not notice damage to them.
+        classes: whether there may be objects of the classes in `INERT`; checkpoints of runs hold plain values only.
 
     Returns:
         Containers, plain values, tensors and `Inert`s.
 
     Raises:
         UserError: the file names something else, which might do harm, or is damaged or of another kind.
+        OSError: there is no such file, or the disk does not give it.
     """
+    with _damage_named(path):
+        content = (_read_archive if is_archive(path) else _read_stream)(path, device, classes)
+        _check_spread(content)
+        return content
+
+
+def check_sums(path: Path) -> None:
+    """Compare the parts of an archive with their sums; older files have none. It is to have been read by "meta" before.
+
+    Raises:
+        UserError: they differ.
+    """
+    with _damage_named(path):
+        if is_archive(path):
+            with zipfile.ZipFile(path) as archive:
+                if part := archive.testzip():
+                    raise ValueError(f"Bad CRC-32 for file {part!r}")
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Turn what unpickling garbage ends in, which is any kind of error, into a UserError."""
     try:
-        return _read_archive(path, device) if is_archive(path) else _read_stream(path, device)
+        yield
     except UserError:
         raise
-    except Exception as error:  # unpickling answers garbage with any kind of error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         reason = readable(f"{type(error).__name__}: {error}")
         raise UserError(f"{path}: is damaged, or no file of weights ({reason})") from None
 
@@ -90,7 +124,7 @@ def _held(value: Any) -> Any:
     return value.arguments[0] if isinstance(value, Inert) and value.arguments else value
 
 
-def _read_archive(path: Path, device: str) -> Any:
+def _read_archive(path: Path, device: str, classes: bool) -> Any:
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
@@ -112,10 +146,10 @@ def _read_archive(path: Path, device: str) -> Any:
                 return torch.empty(count, dtype=dtype, device=device)
             return torch.frombuffer(bytearray(archive.read(entry)), dtype=dtype)[:count]
 
-        return Unpickler(io.BytesIO(archive.read(f"{root}data.pkl")), path, stored).load()
+        return Unpickler(io.BytesIO(archive.read(f"{root}data.pkl")), path, stored, classes=classes).load()
 
 
-def _read_stream(path: Path, device: str) -> Any:
+def _read_stream(path: Path, device: str, classes: bool) -> Any:
     if _is_tar(path):
         raise UserError(f"{path}: is a tar archive, as PyTorch wrote before 0.2: save it anew with a later version")
     left = path.stat().st_size
@@ -133,11 +167,23 @@ def _read_stream(path: Path, device: str) -> Any:
         Unpickler(file, path, announced).load()  # version
         if not Unpickler(file, path, announced).load()["little_endian"]:
             raise ValueError("the order of its bytes is not little-endian")
-        unpickler = Unpickler(file, path, announced)
+        unpickler = Unpickler(file, path, announced, classes=classes)
         content = unpickler.load()
         for key in Unpickler(file, path, announced).load():
             _fill(unpickler.storages[key], file)
     return content
+
+
+def _check_spread(content: Any) -> None:
+    """Refuse lists that hold one list twice, and so on: whoever goes through such, or shows them, never ends."""
+    left, count = [content], 0
+    while left:
+        held = left.pop()
+        parts = plain(held).values() if isinstance(held, dict) else held if isinstance(held, list | tuple) else ()
+        count += len(parts)
+        if count > MOST:
+            raise ValueError("what it holds, holds itself or the same over and over")
+        left.extend(parts)
 
 
 def _is_tar(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Reads a pickle that may name tensors, containers and classes of networks; no other name is looked up or imported.
+"""Reads a pickle that may name tensors and containers, and classes of networks; no other name is looked up or imported.
 
 Nor does a pickle get at memory, stack or time that its size does not warrant: it writes in few ways only, entries have
 plain names, and tensors have no more numbers than are stored.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import pickle
 import re
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ INERT = re.compile(
     r"|(fully_model|weakly_model)\.\w+"  # PSP
     r"|model(\.\w+)+|libs(\.\w+)+"  # CMRAN; ActionFormer, UnAV, UniAV and CCNet
     r"|numpy\.(dtype|ndarray)|numpy\._?core\.multiarray\.(scalar|_reconstruct)|_codecs\.encode"  # beside the weights
-    r"|collections\.Counter|torch\.(device|(b?float|u?int)\d+)"  # in the states of schedules and optimizers
+    r"|torch\.(device|(b?float|u?int)\d+)"  # in the states of schedules and optimizers
 )
 """Names of classes that are known by name only: of the released codes, of what they are made of, of NumPy's numbers."""
 
@@ -56,7 +56,11 @@ OPCODES = (
 """What `torch.save` writes from protocol 2 on, beside what `Unpickler` reads in a way of its own; the others reserve
 memory, or name things in further ways."""
 
+MOST_DIMENSIONS = 64
+"""Of a tensor, as in PyTorch."""
+
 NewStorage = Callable[[str, torch.dtype, int], Tensor]
+Taken = TypeVar("Taken", list[Any], dict[Any, Any])
 
 
 class Inert:
@@ -79,14 +83,15 @@ class Unpickler(pickle._Unpickler):  # the one in C reserves as much memory as a
         file: where it begins.
         path: the file, for messages.
         new_storage: makes the flat tensor (N,) of a storage from its key, its type and N.
+        classes: whether an object may be of a class in `INERT`.
     """
 
     stack: list[Any]
     pop_mark: Callable[[], list[Any]]
 
-    def __init__(self, file: IO[bytes], path: Path, new_storage: NewStorage) -> None:
+    def __init__(self, file: IO[bytes], path: Path, new_storage: NewStorage, *, classes: bool = True) -> None:
         super().__init__(file, encoding="latin1")  # of strings that Python 2 wrote
-        self.path, self.new_storage = path, new_storage
+        self.path, self.new_storage, self.classes = path, new_storage, classes
         self.storages: dict[str, Tensor] = {}
 
     def find_class(self, module: str, name: str) -> Any:
@@ -95,7 +100,7 @@ class Unpickler(pickle._Unpickler):  # the one in C reserves as much memory as a
             return DTYPES[name]
         if found := ALLOWED.get(f"{module}.{name}"):
             return found
-        if INERT.fullmatch(f"{module}.{name}"):
+        if self.classes and INERT.fullmatch(f"{module}.{name}"):
             return type(name, (Inert,), {})
         raise UserError(
             f"{self.path}: names {readable(f'{module}.{name}')}, which is no part of a network and could run code: it"
@@ -163,11 +168,22 @@ def _name(key: Any) -> Any:
     """Return the key of an entry; tuples in tuples would take for ever to hash, or all of the stack."""
     if not isinstance(key, str | int | float | bytes | Inert | None):
         raise ValueError(f"it calls an entry by a {type(key).__name__}")
+    if isinstance(key, int) and key.bit_length() > 64:  # of these, any many have one hash
+        raise ValueError("it calls an entry by a number of many digits")
     return key
 
 
+def _taken(members: object, kind: type[Taken]) -> Taken:
+    """Return the members of a container that is to be, once: taken again and again, they would fill the memory."""
+    if not isinstance(members, kind):
+        raise ValueError(f"it makes a container of a {type(members).__name__}")
+    taken = members.copy()
+    members.clear()
+    return taken
+
+
 def _tensor(flat: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object) -> Tensor:
-    if math.prod(size) > flat.numel():
+    if len(size) > MOST_DIMENSIONS or math.prod(size) > flat.numel():
         raise ValueError("it announces more numbers than it holds")
     return flat.as_strided(size, stride, offset)  # refuses what reaches beyond the storage
 
@@ -180,12 +196,16 @@ def _size(numbers: tuple[int, ...]) -> tuple[int, ...]:
     return numbers
 
 
-def _set(members: Iterable[Any] = ()) -> set[Any]:
-    return {_name(member) for member in members}
+def _set(*members: object) -> set[Any]:
+    return {_name(member) for part in members for member in _taken(part, list)}
 
 
-def _dictionary(pairs: Iterable[Any] = ()) -> OrderedDict[Any, Any]:
-    return OrderedDict((_name(key), value) for key, value in pairs)
+def _dictionary(*pairs: object) -> OrderedDict[Any, Any]:
+    return OrderedDict((_name(key), value) for part in pairs for key, value in _taken(part, list))
+
+
+def _counter(*counts: object) -> Counter[Any]:
+    return Counter(_taken(counts[0], dict) if counts else {})  # of the steps of a schedule
 
 
 ALLOWED: dict[str, Callable[..., Any]] = {
@@ -194,6 +214,7 @@ ALLOWED: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
     "torch.Size": _size,
+    "collections.Counter": _counter,
     "collections.OrderedDict": _dictionary,
     "__builtin__.set": _set,
     "builtins.set": _set,

@@ -1,11 +1,13 @@
 import io
+import pickle
 import struct
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 
-from avel.checkpoints.unpickling import Unpickler
+from avel.torch_files.unpickling import Unpickler
 
 
 def word(text):
@@ -28,6 +30,35 @@ def test_tensors_come_whole():
     assert unpickled(WHOLE).tolist() == [0, 1, 2, 3]
 
 
+def test_the_steps_of_a_schedule_come_as_they_were():
+    milestones = Counter({10: 1, 20: 2})
+    content = pickle.dumps(milestones, protocol=2)
+    assert unpickled(content.removeprefix(b"\x80\x02").removesuffix(b".")) == milestones
+    assert unpickled(pickle.dumps(Counter(), protocol=2)[2:-1]) == Counter()
+
+
+@pytest.mark.parametrize("name", ["__builtin__\nset", "collections\nOrderedDict", "collections\nCounter"])
+def test_containers_are_made_of_lists_and_dictionaries_only(name):
+    """The signs of a text, of which a few bytes make another container each."""
+    with pytest.raises(ValueError, match="it makes a container of a str"):
+        unpickled(b"c" + name.encode() + b"\n" + word("text") + b"\x85R")
+
+
+@pytest.mark.parametrize(
+    ("members", "name"),
+    [
+        (b"](K\x00K\x01e", b"__builtin__\nset"),
+        (b"](K\x00N\x86K\x01N\x86e", b"collections\nOrderedDict"),
+        (b"}(K\x00NK\x01Nu", b"collections\nCounter"),
+    ],
+)
+def test_members_make_one_container(members, name):
+    """Twice the same would cost the file a few bytes, and the reader a copy."""
+    twice = b"q\x000c" + name + b"\nq\x010" + b"h\x01h\x00\x85R" * 2 + b"\x86"
+    one, other = unpickled(members + twice)
+    assert (len(one), len(other)) == (2, 0)
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -38,6 +69,7 @@ def test_tensors_come_whole():
         (REBUILD + b"}b", "it changes a function"),
         (REBUILD + b"(" + FLAT + b"K\x00(J\xff\xff\xff\x7ft(K\x00ttR", "more numbers than it holds"),
         (REBUILD + b"(" + FLAT + b"K\x02(K\x04t(K\x01ttR", "out of bounds"),
+        (REBUILD + b"(" + FLAT + b"K\x00(" + b"K\x01" * 65 + b"t(" + b"K\x01" * 65 + b"ttR", "more numbers than"),
         (FLAT.replace(b"storage", b"strange"), "no storage of numbers"),
         (FLAT.replace(word("0"), b"K\x00"), "no storage of numbers"),
     ],
@@ -61,6 +93,12 @@ def test_names_of_entries_are_plain(body):
     """Tuples in tuples would take the stack to hash, and the process with it."""
     with pytest.raises(ValueError, match="calls an entry by a tuple"):
         unpickled(body)
+
+
+def test_names_of_entries_are_no_numbers_of_many_digits():
+    """Any many of them have one hash, and would be compared one by one."""
+    with pytest.raises(ValueError, match="a number of many digits"):
+        unpickled(b"}\x8a\x0c" + b"\x01" * 12 + b"Ns")
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,20 @@ import sys
 import warnings
 import zipfile
 from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
-from avel.checkpoints import unpickling
-from avel.checkpoints.pickled import MAGIC, read_pickled, tensors_of
-from avel.checkpoints.unpickling import Inert
 from avel.errors import UserError
+from avel.torch_files import pickled, unpickling
+from avel.torch_files.pickled import MAGIC, check_sums, read_pickled, tensors_of
+from avel.torch_files.unpickling import Inert
 from tests.reference.authors import historical
 from tests.unit.checkpoints import hostile
 
@@ -210,6 +211,47 @@ def test_shapes_alone_can_be_read(files):
         assert all(tensor.is_meta for tensor in found.values())
 
 
+def test_objects_of_classes_can_be_refused(files, tmp_path):
+    """Checkpoints of runs have none."""
+    folder, expected = files
+    for layout in ("archive", "stream"):
+        with pytest.raises(UserError, match=rf"{layout}\.pt: names models\.att_Net"):
+            read_pickled(folder / f"{layout}.pt", classes=False)
+    plain = saved(tmp_path / "plain.pt", {"weights": expected, "epoch": 3, "rates": (0.1, None)})
+    assert_close(read_pickled(plain, classes=False), torch.load(plain, weights_only=True), rtol=0, atol=0)
+
+
+@settings(max_examples=20)
+@given(data=st.data())
+def test_damage_to_a_part_of_an_archive_is_noticed(tmp_path_factory, data):
+    """Every bit of every part counts; PyTorch looks at none."""
+    path = saved(tmp_path_factory.mktemp("flipped") / "bad.pt", {"weight": torch.full((64,), 7.0), "epoch": 3})
+    check_sums(path)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        part = data.draw(st.sampled_from([entry for entry in archive.infolist() if entry.file_size]))
+        with archive.open(part) as opened:
+            start = opened._orig_compress_start
+    content[start + data.draw(st.integers(0, part.file_size - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"bad\.pt: is damaged, .*CRC"):
+        check_sums(path)
+
+
+def test_what_the_disk_does_not_give_is_not_called_damaged(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_pickled(tmp_path / "none.pt")
+    with pytest.raises(OSError, match="Input/output error"):
+        read_pickled(Path("/proc/self/mem"))
+
+
+@pytest.mark.parametrize("name", hostile.bombs(1))
+def test_small_files_take_neither_memory_nor_stack(tmp_path, name):
+    (tmp_path / "bomb.pt").write_bytes(hostile.bombs(5000)[name])
+    with suppress(UserError):
+        read_pickled(tmp_path / "bomb.pt", classes=False)
+
+
 def test_damaged_numbers_are_noticed(tmp_path):
     """Sums stand in the archive; PyTorch does not look at them."""
     path = saved(tmp_path / "bad.pt", {"weight": torch.full((64,), 7.0)})
@@ -264,3 +306,18 @@ def test_damaged_files_get_a_message(files, tmp_path_factory, layout, data):
     path.write_bytes(content)
     with suppress(UserError):
         tensors_of(read_pickled(path))
+
+
+@pytest.mark.parametrize("double", [lambda x: [x, x], lambda x: (x, x), lambda x: {"a": x, "b": x}])
+def test_what_never_ends_is_refused(tmp_path, monkeypatch, double):
+    """A few bytes name lists of lists of one list: who shows them, or goes through them, never ends."""
+    monkeypatch.setattr(pickled, "MOST", 5000)
+    content = [1]
+    for _ in range(60):
+        content = double(content)
+    with pytest.raises(UserError, match="over and over"):
+        read_pickled(saved(tmp_path / "a.pt", {"a": content}), "meta")
+    round_and_round = []
+    round_and_round.append(round_and_round)
+    with pytest.raises(UserError, match="over and over"):
+        read_pickled(saved(tmp_path / "b.pt", round_and_round))
