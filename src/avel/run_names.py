@@ -13,6 +13,7 @@ from hashlib import blake2b
 SAME_RESULT = (
     *("paths.log_dir", "paths.run_dir", "logger", "launcher", "sweep", "resume", "report"),
     *("callbacks.last", "callbacks.progress", "callbacks.panels", "callbacks.pictures"),
+    *("callbacks.non_finite", "check_data"),
 )
 """Keys that leave a result as it is, with all keys below them. (Where the data lie decides which data they are.)"""
 

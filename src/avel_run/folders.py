@@ -14,13 +14,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.console import Console
-from rich.markup import escape
-from yaml import YAMLError
 
-from avel.errors import UserError
 from avel.run_names import run_name
+from avel.terminal import escape
 from avel_run.checks import check_command
 from avel_run.mistakes import error_line
+from avel_run.stored_config import read_config
 
 STARTED_AGAIN = ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")
 """Variables that say how often Slurm and torchrun have started this run again."""
@@ -85,18 +84,6 @@ def go_on(cfg: DictConfig, folder: Path) -> dict[str, Any] | None:
     return state.results
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return what the `config.yaml` of a run folder says, {} where there is none."""
-    path = folder / "config.yaml"
-    if not path.is_file():
-        return {}
-    with suppress(YAMLError, ValueError, OSError):
-        stored: Any = OmegaConf.to_container(OmegaConf.load(path))
-        if isinstance(stored, dict):
-            return stored
-    raise UserError(f"{path}: is damaged; resume=restart sets the folder aside and begins anew")
-
-
 def run_trial(
     cfg: DictConfig, run: Callable[[DictConfig, Path], float | None], explain: Callable[[BaseException], str]
 ) -> float | None:
@@ -110,7 +97,7 @@ def run_trial(
     Returns:
         The score; None where there is none or it failed.
     """
-    from avel.training import failure, run_state, sweep
+    from avel.training import failure, folder_lock, run_state, sweep
 
     chosen, folder = HydraConfig.get(), enter_folder(cfg)
     books = Path(chosen.sweep.dir)
@@ -122,9 +109,10 @@ def run_trial(
         score = run(cfg, folder)
     except Exception as error:  # whatever it is: the other trials go on
         note = replace(note, status="failed", message=explain(error))
-        if not done:
-            failure.write_failure(folder, error, note.message)
-        sweep.write_trial(books, note)
+        with suppress(OSError):  # the disk may be what is wrong
+            if not done and not isinstance(error, folder_lock.FolderInUse):  # whose folder it is
+                failure.write_failure(folder, error, note.message)
+            sweep.write_trial(books, note)
         why = "; ".join(line.strip() for line in note.message.splitlines())
         error_line(f"trial {note.number} failed: {why} ({os.path.relpath(folder)})")
         return None

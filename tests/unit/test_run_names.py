@@ -41,6 +41,7 @@ def test_a_name_can_be_read():
         (["+a=1"], ["++a=1"]),
         (["a=1"], ["a=1", "logger=wandb", "logger.wandb.project=x", "launcher=joblib", "resume=auto"]),
         (["a=1"], ["a=1", "paths.log_dir=/elsewhere"]),
+        (["a=1"], ["a=1", "check_data=full", "callbacks.non_finite.every=5"]),
     ],
 )
 def test_the_same_run_has_the_same_name(one, other):

@@ -19,7 +19,7 @@ from avel.data.manifest import read_manifest, read_provenance
 from avel.data.npy_folder import NpyFolder, read_npy
 from avel.data.packing import Track, without_bar
 from avel.errors import UserError
-from avel.files import whole_file
+from avel.files import check_space, whole_file
 
 Features = npt.NDArray[np.float32]
 
@@ -117,8 +117,10 @@ class _Table:
     def write(self, place: Path, snippets: int, track: Track) -> None:
         """Write one row after the other, to where the file is while it is not complete."""
         wanted, short = step_shape(self.sources[0]), 0
-        with h5py.File(place, "w") as file:
-            array = file.create_dataset(KEY, (len(self.sources), snippets, *self.step), np.float32)
+        shape = (len(self.sources), snippets, *self.step)
+        check_space(place, math.prod(shape) * np.dtype(np.float32).itemsize)
+        with h5py.File(place, "w", locking=False) as file:
+            array = file.create_dataset(KEY, shape, np.float32)
             array.attrs["provenance"] = self.provenance
             for row, source in enumerate(track([*map(str, self.sources)], self.path.name)):
                 features = read_npy(Path(source), maps=True)

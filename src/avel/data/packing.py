@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +17,7 @@ from avel.data.feature_reader import FeatureReader, Shape
 from avel.data.packed import PackedFeatures
 from avel.data.packing_outcome import Packing, Rounding
 from avel.errors import UserError, check_choice
-from avel.files import whole_file
+from avel.files import check_space, whole_file
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 ALIGNMENT = 64
@@ -67,8 +66,8 @@ def pack(
     shapes = [source.shape(video) for video in track(videos, "Checking")]
     _check_widths(source, videos, shapes)
     packing = Packing(out, len(videos), dtype)
-    with whole_file(out) as temporary:
-        _check_space(out, sum(map(_values, shapes)) * DTYPES[dtype].itemsize)
+    with whole_file(out, durable=True) as temporary:
+        check_space(out, sum(map(_values, shapes)) * DTYPES[dtype].itemsize)
         digests = []
         with h5py.File(temporary, "w", locking=False, alignment_threshold=1, alignment_interval=ALIGNMENT) as file:
             writer = _Writer(file, shapes, dtype, packing.rounding)
@@ -144,11 +143,6 @@ def _check_widths(source: FeatureReader, videos: Sequence[str], shapes: Sequence
                 f" {shape.audio_dim} wide, those of {videos[0]!r} {first.visual_dim} and {first.audio_dim}: extract or"
                 " download them again"
             )
-
-
-def _check_space(out: Path, needed: int) -> None:
-    if (free := shutil.disk_usage(out.parent).free) < needed:
-        raise UserError(f"{out}: needs {needed / 2**30:.1f} GiB, the disk has {free / 2**30:.1f}: make room")
 
 
 def _values(shape: Shape) -> int:

@@ -213,7 +213,7 @@ def _stored(array: npt.NDArray[Any], *, key: str = KEY) -> _Table:
 def _write_table(path: Path, table: _Table, pool: Executor) -> None:
     first = np.asarray(table.make(table.rows[0]), dtype=table.dtype)
     step = max(1, BLOCK_BYTES // first.nbytes)
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with whole_file(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
         array = file.create_dataset(table.key, shape=(len(table.rows), *first.shape), dtype=table.dtype)
         starts = range(0, len(table.rows), step)
         for start in track(starts, description=path.name, disable=len(starts) == 1):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 from rich.progress import track
 
@@ -116,10 +118,21 @@ def _scene(options: ClipOptions, annotation: VideoAnnotation) -> Scene:
 
 def _run(render: Callable[[Clip], None], clips: Sequence[Clip], workers: int) -> None:
     # fresh interpreters, because a copy of one with threads may lock up
-    with ProcessPoolExecutor(max(workers, 1), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(max(workers, 1), get_context("spawn"), _end_with_parent) as pool:
         rendered = pool.map(render, clips) if workers > 1 else map(render, clips)
         for _ in track(rendered, "Rendering clips", total=len(clips)):
             pass
+
+
+def _end_with_parent() -> None:
+    """Let a worker not wait for tasks forever, or render beside the next run, when its parent is killed."""
+    Thread(target=_end_after_parent, daemon=True).start()
+
+
+def _end_after_parent() -> None:
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _render(options: ClipOptions, clip: Clip) -> None:

@@ -1,11 +1,12 @@
-"""Checkpoint files: how they are written, `best.ckpt` and `last.ckpt`, and whether one can be opened."""
+"""How a run writes its checkpoints: `best.ckpt`, `last.ckpt` and the one before it."""
 
 from __future__ import annotations
 
+import logging
+import os
 import shutil
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +14,15 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor
 
-from avel.errors import UserError
+from avel.errors import UserError, check_count
 from avel.files import whole_file
+from avel.torch_files.pickled import read_pickled
+from avel.training.checkpoint_files import check_checkpoint
 from avel.training.signals import EndSignals
 
-KEYS = {"state_dict", "loops", "epoch", "pytorch-lightning_version"}
-"""What the checkpoint of a run holds at least."""
-
-
-def check_checkpoint(path: Path) -> int:
-    """Return the epoch (from 1) in or after which a checkpoint was written.
-
-    Raises:
-        UserError: `path` is no file that opens as a checkpoint of a run.
-    """
-    if not path.is_file():
-        what = "is a folder: give a file such as last.ckpt" if path.is_dir() else "there is no such file"
-        raise UserError(f"ckpt_path={path}: {what}")
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            checkpoint = torch.load(path, map_location="meta", weights_only=True)
-    except Exception:  # the unpickler answers garbage with any kind of error
-        checkpoint = None
-    if not isinstance(checkpoint, dict) or not checkpoint.keys() >= KEYS:
-        raise UserError(f"ckpt_path={path}: this is no checkpoint of a run, or a damaged one; take another file")
-    return int(checkpoint["epoch"]) + 1
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -78,14 +62,18 @@ class WholeFileIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write beside the target, then take its place (called by the trainer, on rank 0)."""
-        with whole_file(Path(path)) as temporary, temporary.open("wb") as file:
+        with whole_file(Path(path), durable=True) as temporary, temporary.open("wb") as file:
             torch.save(checkpoint, file)
 
 
 class LastCheckpoint(Checkpoint):
     """Keeps `last.ckpt`, what a stopped run resumes from: written at the end of every epoch, and more often if asked.
 
-    (Lightning's own callback does either the one or the other.) Where the machine asks the run to end, it is written
+    (Lightning's own callback does either the one or the other.) The one before it stays as `previous.ckpt` until the
+    training has ended, for the case that `last.ckpt` is damaged. So a training takes the room of three checkpoints, and
+    of a fourth while one is written.
+
+    Where the machine asks the run to end, it is written
     after the current step, or where that is the last of an epoch, after the validation; `RunEnded` follows. Several
     ranks have to end after the same step, and to ask all of them makes every GPU wait: they do so now and then.
 
@@ -94,18 +82,23 @@ class LastCheckpoint(Checkpoint):
         every_n_train_steps: optimizer steps between two more savings, counted from the start of the run.
         agree_every_n_steps: optimizer steps after which several ranks ask each other whether one of them is to end; so
             long the machine has to wait for the end at most. One rank alone knows at every step.
+        keep_previous: whether `previous.ckpt` is kept.
     """
 
     def __init__(
-        self, dirpath: str | Path, every_n_train_steps: int | None = None, agree_every_n_steps: int = 10
+        self,
+        dirpath: str | Path,
+        every_n_train_steps: int | None = None,
+        agree_every_n_steps: int = 10,
+        *,
+        keep_previous: bool = True,
     ) -> None:
-        if every_n_train_steps is not None and every_n_train_steps < 1:
-            raise UserError(f"every_n_train_steps={every_n_train_steps}: take a number from 1, or null for epochs only")
-        if agree_every_n_steps < 1:
-            raise UserError(f"agree_every_n_steps={agree_every_n_steps}: take a number from 1")
+        check_count("callbacks.last.every_n_train_steps", every_n_train_steps, optional=True)
+        check_count("callbacks.last.agree_every_n_steps", agree_every_n_steps)
         self.path = Path(dirpath).resolve() / "last.ckpt"
         self.every_n_train_steps = every_n_train_steps
         self.agree_every_n_steps = agree_every_n_steps
+        self.keep_previous = keep_previous
         self._saved_step = 0
         self._signals = EndSignals()
         self._ending = False
@@ -143,6 +136,8 @@ class LastCheckpoint(Checkpoint):
         """End before the test (called by the trainer)."""
         if self._ending:
             raise self._signals.end()
+        if trainer.is_global_zero:
+            self._previous.unlink(missing_ok=True)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save, with what validation has found out (called by the trainer)."""
@@ -154,8 +149,17 @@ class LastCheckpoint(Checkpoint):
         asked = self._signals.received is not None
         return trainer.strategy.reduce_boolean_decision(asked, all=False) if trainer.world_size > 1 else asked
 
+    @property
+    def _previous(self) -> Path:
+        return self.path.with_name("previous.ckpt")
+
     def _save(self, trainer: Trainer) -> None:
         self._saved_step = trainer.global_step
+        if trainer.is_global_zero and self.path.is_file():
+            self._previous.unlink(missing_ok=True)
+            if self.keep_previous:
+                with suppress(OSError):  # a file system without hard links keeps none
+                    os.link(self.path, self._previous)
         trainer.save_checkpoint(self.path)
         for logger in trainer.loggers:
             logger.after_save_checkpoint(self)  # type: ignore[arg-type]
@@ -194,6 +198,18 @@ class BestCheckpoint(ModelCheckpoint):
         self.monitor = score if score == "epoch" or score.startswith("val/") else f"val/{score}"
         super().setup(trainer, pl_module, stage)
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse a score that validation does not give, then save (called by the trainer)."""
+        given = [name.removeprefix("val/") for name in trainer.callback_metrics if name.startswith("val/")]
+        score = str(self.monitor).removeprefix("val/")
+        if given and score not in (*given, "epoch"):
+            raise UserError(f"protocol.monitor={score}: validation gives no such score. Known are {', '.join(given)}")
+        super().on_validation_end(trainer, pl_module)
+
+    def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
+        """Whether a score is the best so far, which NaN never is (called by the callback itself)."""
+        return current is not None and not current.isnan() and super().check_monitor_top_k(trainer, current)
+
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Bring the best checkpoint so far along, from beside the one that is resumed (called by the trainer).
 
@@ -202,15 +218,29 @@ class BestCheckpoint(ModelCheckpoint):
         """
         if trainer.state.fn != "fit":
             return
-        before = Path(str(trainer.ckpt_path)).resolve().with_name("best.ckpt")
-        known = self._score(checkpoint)
-        came_along = False
-        if trainer.is_global_zero and known is not None and before.is_file():
-            came_along = known == self._score(torch.load(before, map_location="cpu", weights_only=True))
-            if came_along and before != self.path:
-                with whole_file(self.path) as temporary:
-                    shutil.copyfile(before, temporary)
+        came_along = trainer.is_global_zero and self._comes_along(Path(str(trainer.ckpt_path)), checkpoint)
         self._came_along = trainer.strategy.broadcast(came_along)
+
+    def _comes_along(self, resumed: Path, checkpoint: dict[str, Any]) -> bool:
+        """Bring the best checkpoint along where it is what the resumed one knows of."""
+        before = resumed.resolve().with_name("best.ckpt")
+        known = self._score(checkpoint)
+        if known is None or not before.is_file():
+            return False
+        try:
+            check_checkpoint(before)
+            found = read_pickled(before, classes=False)
+        except UserError as error:
+            log.warning("%s: the best is sought anew from here on", error)
+            if before == self.path:  # and not tested at the end if none is found
+                before.replace(before.with_name("damaged.ckpt"))
+            return False
+        if self._score(found) != known:
+            return False
+        if before != self.path:
+            with whole_file(self.path, durable=True) as temporary:
+                shutil.copyfile(before, temporary)
+        return True
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the best score if its checkpoint came along (called by the trainer)."""

@@ -9,8 +9,9 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from logging.handlers import MemoryHandler
 from pathlib import Path
 
 import rich
@@ -21,9 +22,12 @@ from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTh
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console, RenderableType
 from rich.logging import RichHandler
-from rich.markup import escape
 from torch import Tensor
 
+from avel.errors import UserError
+from avel.files import WriteError
+from avel.terminal import HarmlessFormatter, escape
+from avel.training.checkpoint_files import find_checkpoints
 from avel.training.signals import RunEnded, requeue
 
 WIDTH = 110
@@ -55,6 +59,7 @@ TASK_LOSS = re.compile(r"train/[^/]+/loss")
 """What the loss of a task with a name is logged as."""
 
 NO_CHECKPOINT = "there is no checkpoint yet"
+NO_COPY = "%s has lines no more: %s"
 
 log = logging.getLogger(__name__)
 
@@ -63,18 +68,27 @@ class Terminal:
     """The console and its copy on disk. Log records and warnings go to both; ranks above 0 report errors only.
 
     Args:
-        log_file: the copy; it appears with the first line.
+        log_file: the copy; it appears with the first line after `keep`: a run that is refused leaves no file.
+
+    Raises:
+        UserError: the copy is a link to another file.
     """
 
     def __init__(self, log_file: Path) -> None:
+        if log_file.is_symlink():
+            raise UserError(f"{log_file}: is a link, and lines would be added to the file that it names: remove it")
         self.log_file = log_file
         if not rich.get_console().is_terminal:
             rich.reconfigure(width=WIDTH)
         main = rank_zero_only.rank == 0  # type: ignore[attr-defined]
         screen = RichHandler(show_path=False, show_level=False, omit_repeated_times=False)
-        handlers = [screen, logging.FileHandler(log_file, encoding="utf-8", delay=True)] if main else [screen]
+        self._copy = LogFile(log_file, encoding="utf-8", delay=True)
+        self._held = MemoryHandler(sys.maxsize, flushLevel=sys.maxsize, target=self._copy, flushOnClose=False)
+        handlers = [screen, self._held] if main else [screen]
         level = logging.INFO if main else logging.ERROR
-        logging.basicConfig(format="%(message)s", datefmt="%X", handlers=handlers, level=level, force=True)
+        for handler in (screen, self._copy):
+            handler.setFormatter(HarmlessFormatter("%(message)s", "%X"))
+        logging.basicConfig(handlers=handlers, level=level, force=True)
         for name in ("lightning.pytorch", "lightning.fabric"):
             logger = logging.getLogger(name)
             logger.handlers, logger.propagate = [], True  # it brings its own, which writes past the bars
@@ -87,12 +101,40 @@ class Terminal:
             warnings.filterwarnings("ignore", message)
 
     @rank_zero_only
+    def keep(self) -> None:
+        """Write to disk what the copy has so far, and from now on what comes."""
+        root = logging.getLogger()
+        if self._held in root.handlers:
+            root.removeHandler(self._held)
+            root.addHandler(self._copy)
+            self._held.flush()
+
+    @rank_zero_only
     def show(self, *renderables: RenderableType) -> None:
-        """Print to the console and, without colours, to its copy."""
-        with self.log_file.open("a", encoding="utf-8") as file:
-            for console in (rich.get_console(), Console(file=file, width=WIDTH)):
-                for renderable in renderables:
-                    console.print(renderable, soft_wrap=isinstance(renderable, str))
+        """Print to the console and, without colours, to its copy, which is kept then."""
+        self.keep()
+        _print(rich.get_console(), renderables)
+        try:
+            with self.log_file.open("a", encoding="utf-8") as file:
+                _print(Console(file=file, width=WIDTH), renderables)
+        except OSError as error:
+            log.warning(NO_COPY, self.log_file, error.strerror)
+
+
+class LogFile(logging.FileHandler):
+    """The copy of the console. A run goes on without it where the disk is full."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - called so by logging
+        """Say so once, and write no more (called where a line cannot be written)."""
+        logging.getLogger().removeHandler(self)
+        with suppress(OSError):
+            self.close()
+        log.warning(NO_COPY, self.baseFilename, sys.exc_info()[1])
+
+
+def _print(console: Console, renderables: Iterable[RenderableType]) -> None:
+    for renderable in renderables:
+        console.print(renderable, soft_wrap=isinstance(renderable, str))
 
 
 class EpochProgress(RichProgressBar):
@@ -153,10 +195,7 @@ def stoppable(trainer: Trainer, folder: Path, resume: str | None = None) -> Iter
         resume: "auto" where the same command goes on in this folder, "restart" where it would begin anew in it.
     """
     last = folder / "checkpoints" / "last.ckpt"
-    how = {
-        "auto": "the same command goes on",
-        "restart": "go on with the same command and resume=auto",
-    }.get(resume or "", f"go on with the same command and ckpt_path={os.path.relpath(last)}")
+    how = _how_to_go_on(last, resume)
     try:
         yield
     except RunEnded as ended:
@@ -168,6 +207,30 @@ def stoppable(trainer: Trainer, folder: Path, resume: str | None = None) -> Iter
             raise
         _say(f"Stopped: {how if last.is_file() else NO_CHECKPOINT}")
         sys.exit(130)
+
+
+@contextmanager
+def writing_files(folder: Path, resume: str | None = None) -> Iterator[None]:
+    """Say what is left and how to go on where a file could not be written; see `stoppable`.
+
+    Raises:
+        UserError: one could not.
+    """
+    try:
+        yield
+    except WriteError as error:
+        found = find_checkpoints(folder / "checkpoints")
+        left = f"{NO_CHECKPOINT}: repeat the command"
+        if found.newest:
+            left = f"{os.path.relpath(found.newest)} is whole ({found.progress}): {_how_to_go_on(found.newest, resume)}"
+        raise UserError(f"{error}\n{left}") from error
+
+
+def _how_to_go_on(checkpoint: Path, resume: str | None) -> str:
+    return {
+        "auto": "the same command goes on",
+        "restart": "go on with the same command and resume=auto",
+    }.get(resume or "", f"go on with the same command and ckpt_path={os.path.relpath(checkpoint)}")
 
 
 @rank_zero_only

@@ -15,8 +15,8 @@ from avel.files import whole_file
 
 @rank_zero_only
 def write_text(path: Path, text: str) -> None:
-    """Write a text file (on rank 0)."""
-    with whole_file(path) as temporary:
+    """Write a text file (on rank 0) that outlasts a power failure."""
+    with whole_file(path, durable=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

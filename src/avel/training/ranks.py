@@ -5,7 +5,9 @@ Lightning starts them by itself (it repeats the command), or `torchrun` and Slur
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -102,14 +104,41 @@ def one_voice() -> Iterator[None]:
     """
     if rank() > 0:
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    else:
+        _Obituary().read_along()
     try:
         yield
     except Exception as error:
         if rank() > 0:
             time.sleep(PATIENCE)
-        elif "gloo" in str(error) or "NCCL" in str(error):
-            raise UserError("another process of this run has failed: it says above why") from error
+        elif is_of_another(error):
+            raise UserError("another process of this run has failed (it says above why) or was killed") from error
         raise
+
+
+def is_of_another(error: BaseException) -> bool:
+    """Whether an error is only what this process hears when another one has failed."""
+    return isinstance(error, RuntimeError) and ("gloo" in str(error) or "NCCL" in str(error))
+
+
+class _Obituary(logging.Handler):
+    """Ends this process with a message when Lightning finds one that it has started dead, which it tells its log alone.
+
+    (It then kills all others, this one too, as they may wait for the dead one forever.)
+    """
+
+    def read_along(self) -> None:
+        watch = logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script")
+        watch.setLevel(logging.INFO)
+        watch.propagate = False
+        watch.handlers = [self]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = record.getMessage().partition(". Forcefully")[0]
+        print(f"error: another process of this run has failed: {found}", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(2)
 
 
 def _end_with(parent: int) -> None:

@@ -22,6 +22,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from avel.errors import UserError, readable
 from avel.events import EventTable
 from avel.files import whole_file
 
@@ -88,8 +89,8 @@ class MetricsFile(Logger):
 
     Args:
         path: the file.
-        interval: seconds between two writes. The end of a run and a checkpoint always write, so that a killed
-            run has the rows up to its last checkpoint.
+        interval: seconds between two writes. The end of a run and a checkpoint always write (see `RunFolder`), so
+            that a run that is killed at any moment has the rows up to its last checkpoint.
     """
 
     def __init__(self, path: str | Path, interval: float = 5.0) -> None:
@@ -98,6 +99,7 @@ class MetricsFile(Logger):
         self.interval = interval
         self.rows: dict[int, dict[str, float]] = {}
         self._write_after = 0.0
+        self._repeated: dict[str, float] = {}
 
     @property
     def name(self) -> str:
@@ -120,7 +122,9 @@ class MetricsFile(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Add values to the row of a step."""
-        self.rows.setdefault(step or 0, {}).update({name: float(value) for name, value in metrics.items()})
+        row = self.rows.get(step or 0, {}) | {name: float(value) for name, value in metrics.items()}
+        goes_on = row.get("epoch") == self._repeated.get("epoch")
+        self.rows[step or 0] = self._repeated | row if goes_on else row
         if time.monotonic() >= self._write_after:
             self.write()
 
@@ -135,15 +139,18 @@ class MetricsFile(Logger):
         self.write()
 
     def resume(self, path: Path, steps: int) -> None:
-        """Begin with the rows that another file has about the first steps; with none if there is no such file."""
+        """Begin with the rows that another file has about the first steps; with none if there is no such file.
+
+        Of tasks by turns, every row of an epoch has all losses, the newest of each. Lightning, which repeats them, has
+        forgotten those from before.
+
+        Raises:
+            UserError: the file is damaged.
+        """
         if path.is_file():
-            with path.open(encoding="utf-8", newline="") as file:
-                rows = {int(row.pop("step")): row for row in csv.DictReader(file)}
-            self.rows = {
-                step: {name: float(value) for name, value in row.items() if value}
-                for step, row in rows.items()
-                if step < steps
-            }
+            self.rows = {step: row for step, row in _read_rows(path).items() if step < steps}
+            newest = self.rows.get(steps - 1, {})
+            self._repeated = {k: v for k, v in newest.items() if k == "epoch" or k.startswith("train/")}
 
     def write(self) -> None:
         """Write all rows."""
@@ -156,6 +163,16 @@ class MetricsFile(Logger):
             for step, row in sorted(self.rows.items()):
                 writer.writerow({k: f"{v:.8g}" for k, v in row.items()} | {"step": step})
         self._write_after = time.monotonic() + self.interval
+
+
+def _read_rows(path: Path) -> dict[int, dict[str, float]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = {int(row.pop("step")): row for row in csv.DictReader(file)}
+        return {step: {name: float(value) for name, value in row.items() if value} for step, row in rows.items()}
+    except (ValueError, TypeError, KeyError, csv.Error) as error:
+        reason = readable(f"{type(error).__name__}: {error}")
+        raise UserError(f"{path}: is no table of a training ({reason}): move it away, and its rows are lost") from None
 
 
 def _place(column: str) -> tuple[int, int, str]:
@@ -176,8 +193,14 @@ class RunFolder(Callback):
         self.config = config
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add the config (called by the trainer)."""
+        """Add the config; have all rows up to the checkpoint on disk before it is (called by the trainer)."""
         checkpoint["config"] = self.config
+        row = _row_to_come(trainer)
+        for logger in trainer.loggers:
+            if isinstance(logger, MetricsFile):
+                if row:
+                    logger.log_metrics(row, checkpoint["global_step"] - 1)
+                logger.write()
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Take the rows of the run that is resumed over (called by the trainer)."""
@@ -186,3 +209,16 @@ class RunFolder(Callback):
             for logger in trainer.loggers:
                 if isinstance(logger, MetricsFile):
                     logger.resume(before, checkpoint["global_step"])
+
+
+def _row_to_come(trainer: Trainer) -> dict[str, float]:
+    """What loggers will get about the step that a checkpoint is written in; {} where they have all.
+
+    Lightning logs a step when its callbacks are done, and then calls nobody: there is no public way to be told.
+    """
+    connector: Any = trainer._logger_connector
+    batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+    in_step = trainer.training and batches.processed > batches.completed  # made, and not yet logged
+    if not in_step or not connector.should_update_logs:
+        return {}
+    return {name: float(value) for name, value in connector.metrics["log"].items()} | {"epoch": trainer.current_epoch}

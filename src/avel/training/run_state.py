@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from avel.errors import UserError
 from avel.provenance import ABSENT, differences
 from avel.run_names import leaves_result
-from avel.training.checkpointing import check_checkpoint
-
-RESUMES_FROM = ("last.ckpt", "best.ckpt")
-"""Checkpoints that a run goes on from: the first that is whole."""
+from avel.training.checkpoint_files import find_checkpoints
+from avel.training.folder_lock import take_along
+from avel.training.results_format import check_results
 
 UNIMPORTANT = ("ckpt_path", "description")
 """Keys that may change meanwhile: a run that is resumed gets the path of its own checkpoint."""
@@ -60,45 +58,43 @@ def run_state(folder: Path, stored: Mapping[str, Any], config: Mapping[str, Any]
         if results is not None or any((folder / "checkpoints").glob("*.ckpt")):
             set_aside(folder)
         return RunState()
-    checkpoint = newest_checkpoint(folder) if results is None and config["stage"] == "fit" else None
+    checkpoint = _whole_checkpoint(folder) if results is None and config["stage"] == "fit" else None
     if results is None and checkpoint is None:
         return RunState()
     check_same_config(folder, stored, config)
     return RunState(results, checkpoint)
 
 
+def _whole_checkpoint(folder: Path) -> Path | None:
+    """Return what a run goes on from. Nobody may be there to ask: where all are damaged, it begins anew beside them."""
+    found = find_checkpoints(folder / "checkpoints")
+    if found.damaged and found.newest is None:
+        set_aside(folder)  # before a warning opens a log there
+    for path in found.damaged:
+        log.warning("%s is torn or damaged: it is passed over", path)
+    return found.newest
+
+
 def read_results(folder: Path) -> dict[str, Any] | None:
-    """Return what `results.json` says; None where a run has not come to its end. It is the last file of a run."""
+    """Return what `results.json` says; None where a run has not come to its end. It is the last file of a run.
+
+    Raises:
+        UserError: it says what no run writes.
+    """
+    path = folder / "results.json"
     try:
-        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
-    return results if isinstance(results, dict) and "metrics" in results else None
+    if not isinstance(results, dict) or "metrics" not in results:
+        return None
+    check_results(results, path)
+    return results
 
 
 def finished_runs(folder: Path) -> list[Path]:
     """Return the folders of all runs at or below a folder that have results, by name; not those that were set aside."""
     return sorted({file.parent for file in folder.rglob("results.json") if ASIDE not in file.parent.name})
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """Return the newest checkpoint of a run folder that is whole; those that are torn or damaged are warned of."""
-    for path in (folder / "checkpoints" / name for name in RESUMES_FROM):
-        if path.is_file():
-            try:
-                check_checkpoint(path)
-                _check_sums(path)
-            except (UserError, zipfile.BadZipFile):
-                log.warning("%s is torn or damaged: it is passed over", path)
-            else:
-                return path
-    return None
-
-
-def _check_sums(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        if damaged := archive.testzip():
-            raise zipfile.BadZipFile(damaged)
 
 
 def check_same_config(folder: Path, stored: Mapping[str, Any], config: Mapping[str, Any]) -> None:
@@ -131,5 +127,6 @@ def set_aside(folder: Path) -> Path | None:
     aside = folder.with_name(f"{folder.name}{ASIDE}{time.strftime('%Y-%m-%d_%H-%M-%S')}")
     folder.rename(aside)
     folder.mkdir()
+    take_along(aside, folder)
     log.warning("What was in %s is in %s now", folder, aside)
     return aside

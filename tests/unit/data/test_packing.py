@@ -150,7 +150,7 @@ def test_what_the_disk_spoils_is_noticed(tmp_path):
     def spoiling(videos, description):
         if description == "Verifying":
             (path,) = tmp_path.iterdir()
-            with h5py.File(path, "r+") as file:
+            with h5py.File(path, "r+", locking=False) as file:
                 file["visual"][4, 1] = 3
         return videos
 

@@ -1,17 +1,12 @@
+import math
+
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from avel.errors import UserError
-from avel.training.checkpointing import (
-    BestCheckpoint,
-    LastCheckpoint,
-    WholeFileIO,
-    best_checkpoint,
-    check_checkpoint,
-    sizes_must_fit,
-)
+from avel.training.checkpointing import BestCheckpoint, LastCheckpoint, WholeFileIO, best_checkpoint, sizes_must_fit
 from tests.unit.training.scored import fit
 from tests.unit.training.toy import BATCHES, train
 
@@ -43,6 +38,17 @@ def test_best_checkpoint_has_the_highest_score(tmp_path):
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
+@pytest.mark.parametrize(("scores", "best"), [([math.nan, 0.1, math.nan], 1), ([0.2, math.nan, 0.1], 0)])
+def test_a_score_that_is_no_number_is_never_the_best(tmp_path, scores, best):
+    assert epoch_of(fit_in(tmp_path, scores=scores).path) == best
+
+
+def test_without_any_score_there_is_no_best(tmp_path):
+    best = fit_in(tmp_path, scores=[math.nan])
+    assert not best.path.exists()
+    assert best.best_model_score is None
+
+
 def test_the_method_says_what_it_is_judged_by(tmp_path):
     best = BestCheckpoint(tmp_path / "checkpoints")
     fit(best, scores=[0.1, 0.3, 0.2])
@@ -53,6 +59,12 @@ def test_the_last_validated_epoch_can_be_kept(tmp_path):
     best = BestCheckpoint(tmp_path / "checkpoints", monitor="epoch")
     fit(best, scores=[0.1, 0.3, 0.2])
     assert epoch_of(best.path) == 2
+
+
+def test_a_score_that_validation_does_not_give_is_refused(tmp_path):
+    best = BestCheckpoint(tmp_path / "checkpoints", monitor="maap")
+    with pytest.raises(UserError, match=r"protocol\.monitor=maap: validation gives no such score\. Known are map$"):
+        fit(best, scores=[0.1])
 
 
 def test_a_worse_epoch_does_not_win_in_the_folder_of_a_resumed_run(tmp_path):
@@ -105,6 +117,42 @@ def test_last_stands_in_for_best(tmp_path):
     assert best_checkpoint(tmp_path) is None
 
 
+class Noted(Callback):
+    """Notes the steps of the checkpoints that are there at the beginning of every epoch."""
+
+    def __init__(self, folder):
+        self.folder, self.noted = folder, []
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        steps = {path.name: torch.load(path, weights_only=True)["global_step"] for path in self.folder.glob("*.ckpt")}
+        self.noted.append(steps)
+
+
+@pytest.mark.parametrize(("keep", "kept"), [(True, {"previous.ckpt": BATCHES}), (False, {})])
+def test_the_checkpoint_before_the_last_is_kept_while_the_training_goes_on(tmp_path, keep, kept):
+    noted = Noted(tmp_path)
+    fit(LastCheckpoint(tmp_path, keep_previous=keep), noted, scores=[0.1, 0.2, 0.3])
+    assert noted.noted == [{}, {"last.ckpt": BATCHES}, {"last.ckpt": 2 * BATCHES} | kept]
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_damaged_best_checkpoint_does_not_come_along(tmp_path, caplog):
+    old = fit_in(tmp_path / "a", scores=[0.1, 0.3])
+    old.path.write_bytes(old.path.read_bytes()[:-100])
+    best = fit_in(tmp_path / "b", scores=[0.1, 0.3, 0.2], resume=tmp_path / "a/checkpoints/last.ckpt")
+    assert epoch_of(best.path) == 2
+    assert "the best is sought anew" in caplog.text
+
+
+def test_a_damaged_best_checkpoint_is_not_tested_where_no_other_comes(tmp_path):
+    best = fit_in(tmp_path, scores=[0.1, 0.3])
+    best.path.write_bytes(best.path.read_bytes()[:-100])
+    last = best.path.with_name("last.ckpt")
+    fit_in(tmp_path, scores=[0.1, 0.3], resume=last)
+    assert sorted(path.name for path in last.parent.iterdir()) == ["damaged.ckpt", "last.ckpt"]
+    assert best_checkpoint(tmp_path) == str(last)
+
+
 class Steps(Callback):
     """Notes at which steps checkpoints are written."""
 
@@ -132,7 +180,7 @@ def test_last_checkpoint_is_written_once_per_step_with_accumulated_gradients(tmp
 
 @pytest.mark.parametrize("name", ["every_n_train_steps", "agree_every_n_steps"])
 def test_last_checkpoint_asks_for_a_number_of_steps(tmp_path, name):
-    with pytest.raises(UserError, match=f"^{name}=0"):
+    with pytest.raises(UserError, match=rf"^callbacks\.last\.{name}=0"):
         LastCheckpoint(tmp_path, **{name: 0})
 
 
@@ -143,24 +191,6 @@ def test_a_save_that_fails_midway_leaves_the_old_checkpoint(tmp_path):
         WholeFileIO().save_checkpoint({"weights": torch.zeros(1000), "bad": lambda: 0}, path)
     assert torch.load(path, weights_only=True) == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_whole_checkpoints_pass(tmp_path):
-    check_checkpoint(fit_in(tmp_path, scores=[0.1]).path)
-
-
-def test_what_is_no_checkpoint_is_named(tmp_path):
-    path = fit_in(tmp_path, scores=[0.1]).path
-    content = path.read_bytes()
-    with pytest.raises(UserError, match=r"gone\.ckpt: there is no such file"):
-        check_checkpoint(tmp_path / "gone.ckpt")
-    for broken in (b"", b"text", content[:100], content[: len(content) // 2]):
-        path.write_bytes(broken)
-        with pytest.raises(UserError, match=r"best\.ckpt: this is no checkpoint"):
-            check_checkpoint(path)
-    torch.save({"weight": torch.zeros(1)}, path)
-    with pytest.raises(UserError, match=r"best\.ckpt: this is no checkpoint"):
-        check_checkpoint(path)
 
 
 def test_other_sizes_are_explained():

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from torch.distributed import TCPStore
 
@@ -73,3 +76,18 @@ def test_the_first_rank_points_to_the_one_that_failed(environment):
         raise RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer")
     with pytest.raises(RuntimeError, match="of its own"), ranks.one_voice():
         raise RuntimeError("of its own")
+    with pytest.raises(UserError, match="igloo"), ranks.one_voice():
+        raise UserError("igloo/a.npy: is damaged")
+
+
+def test_a_process_that_lightning_finds_dead_is_told_of():
+    code = (
+        "import logging\n"
+        "from avel.training import ranks\n"
+        "with ranks.one_voice():\n"
+        "    watch = logging.getLogger('lightning.fabric.strategies.launchers.subprocess_script')\n"
+        "    watch.info('Child process with PID 7 terminated with code -9. Forcefully terminating all others')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    message = "another process of this run has failed: Child process with PID 7 terminated with code -9"
+    assert (done.returncode, done.stderr) == (2, f"error: {message}\n")

@@ -2,8 +2,10 @@ import csv
 import json
 import time
 
+import pytest
 import torch
 
+from avel.errors import UserError
 from avel.events import Event, EventTable
 from avel.training.checkpointing import LastCheckpoint
 from avel.training.run_folder import MetricsFile, RunFolder, footprint, git_commit, write_predictions
@@ -115,3 +117,46 @@ def test_predictions_of_tasks_lie_apart(tmp_path):
     write_predictions(tmp_path, "validation", tables)
     for task, table in tables.items():
         assert EventTable.read_json(tmp_path / "predictions" / task / "validation.json") == table
+
+
+class Witness(MetricsFile):
+    """Notes which steps the file has in the moment in which a checkpoint has appeared."""
+
+    def __init__(self, path):
+        super().__init__(path, interval=3600)
+        self.seen = []
+
+    def after_save_checkpoint(self, checkpoint_callback):
+        self.seen.append([row["step"] for row in read(self.path) if row["train/loss"]])
+
+
+def test_a_checkpoint_appears_after_the_rows_up_to_it(tmp_path):
+    witness = Witness(tmp_path / "metrics.csv")
+    last = LastCheckpoint(tmp_path / "checkpoints", BATCHES + 2)
+    fit(RunFolder(CONFIG), last, scores=[0.1, 0.2], loggers=[witness])
+    steps = [str(step) for step in range(2 * BATCHES)]
+    assert witness.seen == [steps[:BATCHES], steps[: BATCHES + 2], steps]
+    rows = read(tmp_path / "metrics.csv")
+    assert [float(row["train/loss"]) for row in rows] == list(range(2 * BATCHES))
+    assert [row["epoch"] for row in rows] == ["0"] * BATCHES + ["1"] * BATCHES
+
+
+def test_rows_of_an_epoch_repeat_the_newest_losses_of_other_tasks_also_over_a_resumption(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("epoch,step,train/a/loss,val/map\n0,2,7,0.5\n1,3,8,\n1,4,9,\n")
+    file = MetricsFile(tmp_path / "then.csv")
+    file.resume(path, steps=4)
+    for step, epoch in ((4, 1), (5, 1), (6, 2)):
+        file.log_metrics({"train/b/loss": 1.0, "epoch": epoch}, step)
+    file.finalize("success")
+    assert [row["train/a/loss"] for row in read(file.path)] == ["7", "8", "8", "8", ""]
+    assert [row["val/map"] for row in read(file.path)] == ["0.5", "", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    "text", [b"step,a\n1,b\n", b"step,a\n1,2,3\n", b"a\n1\n", b"step\n\xff\n", b"a" * 200_000 + b"\n1"]
+)
+def test_a_damaged_history_is_named(tmp_path, text):
+    (tmp_path / "metrics.csv").write_bytes(text)
+    with pytest.raises(UserError, match=r"metrics\.csv: is no table of a training .*: move it away"):
+        MetricsFile(tmp_path / "new.csv").resume(tmp_path / "metrics.csv", steps=4)

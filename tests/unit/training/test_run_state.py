@@ -3,7 +3,8 @@ import pytest
 from avel.errors import UserError
 from avel.training.checkpointing import BestCheckpoint, LastCheckpoint
 from avel.training.files import write_json
-from avel.training.run_state import ASIDE, RunState, finished_runs, newest_checkpoint, read_results, run_state
+from avel.training.folder_lock import LOCK, held
+from avel.training.run_state import ASIDE, RunState, finished_runs, read_results, run_state
 from tests.unit.training.scored import fit
 
 CONFIG = {"stage": "fit", "seed": 1, "method": {"dim": 8, "num_classes": None}, "paths": {"log_dir": "a"}}
@@ -42,11 +43,18 @@ def test_a_faulty_checkpoint_is_passed_over_with_a_warning(stopped, checkpoints,
     middle = len(whole) // 2
     faulty = {"torn": whole[:middle], "damaged": whole.replace(bytes([1, 0, 0]), bytes([9, 9, 9]))}[fault]
     (stopped / "checkpoints" / "last.ckpt").write_bytes(faulty)
-    assert newest_checkpoint(stopped) == stopped / "checkpoints" / "best.ckpt"
+    assert run_state(stopped, STORED, CONFIG).checkpoint == stopped / "checkpoints" / "best.ckpt"
     assert "last.ckpt is torn or damaged" in caplog.text
 
-    (stopped / "checkpoints" / "best.ckpt").write_bytes(b"")
-    assert newest_checkpoint(stopped) is None
+
+def test_where_all_checkpoints_are_damaged_a_run_begins_anew_beside_them(stopped, caplog):
+    for name in ("last.ckpt", "best.ckpt"):
+        (stopped / "checkpoints" / name).write_bytes(b"torn")
+    assert run_state(stopped, STORED, CONFIG) == RunState()
+    assert not list(stopped.iterdir())
+    (aside,) = (path for path in stopped.parent.iterdir() if path != stopped)
+    assert sorted(path.name for path in (aside / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert str(aside) in caplog.text
 
 
 def test_finished_runs_are_found_below_a_folder_by_name_without_those_that_were_set_aside(tmp_path):
@@ -86,3 +94,11 @@ def test_what_there_was_is_set_aside_for_a_run_that_begins_anew(stopped, caplog)
     (aside,) = (path for path in stopped.parent.iterdir() if path != stopped)
     assert read_results(aside) == {"metrics": {}}
     assert str(aside) in caplog.text
+
+
+def test_a_folder_that_begins_anew_is_held_as_before(stopped):
+    with held(stopped):
+        run_state(stopped, STORED, CONFIG, restart=True)
+        assert [path.name for path in stopped.iterdir()] == [LOCK]
+    (aside,) = (path for path in stopped.parent.iterdir() if path != stopped)
+    assert [path.name for path in aside.iterdir()] == ["checkpoints"]
