@@ -12,6 +12,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import Dataset
 
 from avel.data.sampling import EpochSampler, Order, ResumableLoader
+from avel.data.workers import heed_parent_only
 from avel.errors import UserError, check_choice
 
 SPLITS = ("train", "validation", "test")
@@ -199,13 +200,16 @@ class LocalizationDataModule(LightningDataModule, ABC):
             rank=rank,
             world_size=world_size,
         )
-        return ResumableLoader(
+        made = ResumableLoader(
             dataset,
             batch_size=options.batch_size if training else options.eval_batch_size,
             sampler=sampler,
             num_workers=options.num_workers,
+            worker_init_fn=heed_parent_only,
             collate_fn=TaskCollate(self.collate, self.task),
             pin_memory=torch.cuda.is_available(),
             drop_last=training and options.drop_last,
             persistent_workers=options.num_workers > 0,
         )
+        made.reads, made.task = f"{split} videos", self.task
+        return made

@@ -46,6 +46,7 @@ class RoundRobinLoader:
         self.every = 4
         self._slots = 0
         self._taken: Counter[str] = Counter()  # batches of each task in this epoch
+        self._turns: list[str | None] = []  # whose batch each slot of this epoch held so far; None: an empty one
         self._resume: dict[str, Any] | None = None
 
     def __len__(self) -> int:
@@ -69,6 +70,13 @@ class RoundRobinLoader:
         """Continue behind the last slot that was handed out, if the saved epoch is the next to be drawn."""
         self._resume = state
 
+    def put_back(self, batches: int) -> None:
+        """Count the last batches as not handed out: what they were for did not happen."""
+        for task in [self._turns.pop() for _ in range(batches)]:
+            self._slots -= 1
+            if task is not None:
+                self._taken[task] -= 1
+
     def close(self) -> None:
         """End the processes that read ahead; the next iteration starts new ones."""
         for loader in self.loaders.values():
@@ -83,10 +91,12 @@ class RoundRobinLoader:
             task, batches = passes[turn]
             self._slots = slot + 1
             if task in self.resting and (self.epoch * self.rounds + number) % self.every:
+                self._turns.append(None)
                 yield empty_batch(task)
                 continue
             batch = next(batches)
             self._taken[task] += 1
+            self._turns.append(task)
             yield batch
 
     def _passes(self, task: str) -> Iterator[Any]:
@@ -99,7 +109,7 @@ class RoundRobinLoader:
 
     def _take_place(self) -> None:
         state, self._resume = self._resume, None
-        self._slots, self._taken = 0, Counter()
+        self._slots, self._taken, self._turns = 0, Counter(), []
         if state is None or state["epoch"] != self.epoch:
             return
         if state["slots"] and state["plan"] != self._plan:

@@ -17,6 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.distributed import DistributedSampler
 
 from avel.batch import Batch
+from avel.data.option_names import name_options_of
+from avel.data.workers import explained
 from avel.errors import UserError, check_choice
 
 Order = Literal["shuffled", "shuffled_once", "fixed", "first_batch_shuffled"]
@@ -111,6 +113,8 @@ class ResumableLoader(DataLoader[Any]):
 
     handed_out = 0
     resume: dict[str, int] | None = None
+    reads, task = "videos", ""
+    """What the loader reads, and for which task, for messages."""
 
     def state_dict(self) -> dict[str, int]:
         """Return the epoch and the number of its batches that were handed out."""
@@ -126,6 +130,10 @@ class ResumableLoader(DataLoader[Any]):
         sampler.set_epoch(epoch)
         self.resume = self._place(batches)
 
+    def put_back(self, batches: int) -> None:
+        """Count the last batches as not handed out: what they were for did not happen."""
+        self.handed_out -= batches
+
     def close(self) -> None:
         """End the processes that read ahead; the next iteration starts new ones."""
         self._iterator = None
@@ -140,7 +148,13 @@ class ResumableLoader(DataLoader[Any]):
             # the frames hold the workers, which would end only when the garbage collector finds them
             clear_frames(error.__traceback__)
             # torch puts the worker's whole traceback in front of the message
-            raise UserError(str(error).rpartition("avel.errors.UserError: ")[2].rstrip()) from None
+            told = str(error).rpartition("avel.errors.UserError: ")[2].rstrip()
+            raise UserError(name_options_of(self.task, told)) from None
+        except Exception as error:
+            if explanation := explained(error, self.reads, name_options_of(self.task, "data.loader")):
+                clear_frames(error.__traceback__)
+                raise explanation from error
+            raise
 
     @property
     def step_size(self) -> int:
@@ -156,11 +170,16 @@ class ResumableLoader(DataLoader[Any]):
     def _place(self, batches: int) -> dict[str, int]:
         return {"epoch": self._epoch, "batches": batches, "step_size": self.step_size}
 
+    def _batches_of(self, step_size: int) -> int:
+        """Batches of an epoch, had they so many videos on all ranks together."""
+        videos = self.sampler.size if isinstance(self.sampler, EpochSampler) else len(self.sampler)  # type: ignore[arg-type]
+        return videos // step_size if self.drop_last else -(-videos // step_size)
+
     def _take_place(self) -> int:
         state, self.resume = self.resume, None
         if state is None or state["epoch"] != self._epoch or self.batch_size is None:
             return 0
-        if state["step_size"] != self.step_size and 0 < state["batches"] < len(self):
+        if state["step_size"] != self.step_size and 0 < state["batches"] < self._batches_of(state["step_size"]):
             raise UserError(
                 f"the checkpoint was written in the middle of an epoch with {state['step_size']} videos per step on all"
                 f" ranks, now there are {self.step_size}: keep data.loader.batch_size and trainer.devices to resume it"

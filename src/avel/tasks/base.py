@@ -16,6 +16,8 @@ from avel.errors import UserError
 from avel.events import EventTable
 from avel.losses.ranks import mean_over_ranks
 from avel.tasks.loading import plain_arguments
+from avel.training.non_finite import StepLosses
+from avel.training.optim import take_rate
 from avel.training.results import flat, mean_defined, score_name
 
 
@@ -54,6 +56,11 @@ class Recipe(Protocol):
     """What the base needs of an optimizer's recipe."""
 
     @property
+    def lr(self) -> float:
+        """Learning rate that the schedule begins with or rises to."""
+        ...
+
+    @property
     def clip_norm(self) -> float | None:
         """Largest global L2 norm of the gradient."""
         ...
@@ -71,7 +78,8 @@ class Localizer(LightningModule, ABC):
       chooses the checkpoint is also there as the mean over the tasks, "test/map",
     - `ap`: task -> average precision per class and tIoU threshold, (C, T), empty where a task has none.
 
-    Meanwhile `found` is what `localize` returned for the last batch: callbacks look at it, and no trainer keeps it.
+    Meanwhile `found` is what `localize` returned for the last batch, and `step_losses` are those of the last training
+    step: callbacks look at them, and no trainer keeps them.
 
     Args:
         recipe: how the method is optimized.
@@ -91,6 +99,7 @@ class Localizer(LightningModule, ABC):
         self.recipe = recipe
         self.evaluations: dict[str, Evaluation] = {}
         self.found: Any = None
+        self.step_losses: StepLosses | None = None
         self.scores: dict[str, dict[str, float]] = {}
         self.results: dict[str, float] = {}
         self.ap: dict[str, Tensor] = {}
@@ -158,7 +167,9 @@ class Localizer(LightningModule, ABC):
         """
         loss = weight * total
         of_task = {f"{name}_loss": part for name, part in parts.items()} | {"loss": total if task else loss}
-        means = mean_over_ranks(torch.stack([value.float() for value in of_task.values()]))
+        own = torch.stack([value.detach().float() for value in of_task.values()])
+        means = mean_over_ranks(own)
+        self.step_losses = StepLosses(tuple(of_task), own, means)
         for name, value in zip(of_task, means, strict=True):
             self.log(score_name("train", task, name), value, batch_size=size)
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], prog_bar=True, batch_size=size)
@@ -242,3 +253,7 @@ class Localizer(LightningModule, ABC):
         checkpoint["hyper_parameters"] = plain_arguments(self.hparams)
         if self._trainer is not None and self._data is not None:
             checkpoint["data"] = {task: dict(data.memory()) for task, data in self._data.by_task().items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the learning rate of the recipe, if that is another one now."""
+        take_rate(checkpoint, self.recipe.lr)

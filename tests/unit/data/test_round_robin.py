@@ -93,6 +93,22 @@ def test_a_run_goes_on_from_any_slot_as_if_nothing_had_happened(lengths, rounds,
 
 
 @settings(max_examples=20)
+@given(**PLANS, data=st.data())
+def test_slots_that_are_put_back_are_given_again(lengths, rounds, resting, every, data):
+    make = partial(round_robin, lengths, rounds, resting=resting, every=every)
+    stopped, whole = make(), drawn(epoch(make(), 1))
+    slots = data.draw(st.integers(1, len(whole)))
+    back = data.draw(st.integers(1, slots))
+    stopped.set_epoch(1)
+    batches = iter(stopped)
+    drawn(next(batches) for _ in range(slots))
+    stopped.put_back(back)
+    resumed = make()
+    resumed.load_state_dict(stopped.state_dict())
+    assert epochs(resumed, 1) == [whole[slots - back :]]
+
+
+@settings(max_examples=20)
 @given(st.lists(st.integers(2, 6), min_size=2, max_size=2), st.integers(0, 12), st.integers(0, 12), st.integers(0, 12))
 def test_a_run_goes_on_where_tasks_rested_for_a_while_only(lengths, begun, ended, stopped):
     def take(made, slots):

@@ -99,6 +99,17 @@ def test_workers_do_not_change_what_is_drawn():
     assert epoch(loader(workers=2), 1) == epoch(loader(workers=0), 1)
 
 
+def test_batches_that_are_put_back_are_given_again():
+    stopped, whole = loader(), epoch(loader(), 4)
+    stopped.sampler.set_epoch(4)
+    batches = iter(stopped)
+    assert [next(batches) for _ in range(3)] == whole[:3]
+    stopped.put_back(2)
+    resumed = loader()
+    resumed.load_state_dict(stopped.state_dict())
+    assert epoch(resumed, 4) == whole[1:]
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("taken", [0, 1, 3, 5])
 def test_a_restored_loader_goes_on_where_it_was(workers, taken):
@@ -151,9 +162,13 @@ def test_a_closed_loader_ends_its_workers_and_can_be_drawn_from_again():
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_error_keeps_its_one_line(workers):
+    reader = loader(20, workers=workers)
     with pytest.raises(UserError) as caught:
-        list(loader(20, workers=workers))
-    assert str(caught.value) == "v13.npy: is empty"
+        list(reader)
+    assert str(caught.value) == "v13.npy: is empty: data.allow_missing=true"
+    reader.task = "desed"
+    with pytest.raises(UserError, match=r"^v13.npy: is empty: data\.sets\.desed\.allow_missing=true$"):
+        list(reader)
 
 
 def fit(root, folder, *, workers=0, **options):
@@ -194,6 +209,13 @@ def test_the_middle_of_an_epoch_needs_the_old_batch_size(root):
         next(iter(other))
     other.load_state_dict(place | {"batches": 0})
     assert len(next(iter(other))) == 3
+    before = len(loader(2))
+    assert before > len(other)
+    other.load_state_dict(place | {"batches": before - 1})
+    with pytest.raises(UserError, match="in the middle of an epoch"):
+        next(iter(other))
+    other.load_state_dict(place | {"batches": before})
+    assert not [*other]
 
 
 def test_lightning_resumes_with_workers(root, tmp_path):
