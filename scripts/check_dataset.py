@@ -10,19 +10,21 @@ import argparse
 import shlex
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import hydra
-from hydra.errors import HydraException
 from hydra.utils import instantiate
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import OmegaConf
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
 
 from avel.data.inspection.report import DatasetReport, inspect, inspect_annotations
 from avel.data.inspection.tables import show_report
 from avel.errors import UserError
+from avel.terminal import escape
 from avel.training.console import WIDTH
+from avel_run.arguments import check_arguments
+from avel_run.mistakes import Mistakes
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
@@ -46,6 +48,10 @@ def check(args: argparse.Namespace) -> dict[str, DatasetReport]:
         config = hydra.compose("config", overrides=[*own, *args.overrides])
     if not config.get("data") or (args.features and not own):
         raise UserError("say what to check: --annotations FILE --features DIR, or data=NAME")
+    if own and "annotations" not in config.data:
+        raise UserError("--annotations is for data of your own: leave it out, or data=NAME")
+    options: Any = OmegaConf.to_container(config.data, resolve=True)
+    check_arguments("data", options)
     if own and args.features is None:
         return {"": inspect_annotations(args.annotations, frame_rate=config.data.frame_rate)}
     if own:
@@ -70,10 +76,8 @@ def main() -> None:
     """Show the report and exit."""
     parser = build_parser()
     args = parser.parse_args()
-    try:
+    with Mistakes(CONF, show_keys="", implied=() if args.annotations is None else ("data=custom",)).told():
         reports = check(args)
-    except (UserError, HydraException, OmegaConfBaseException, OSError) as error:
-        parser.exit(2, f"{error.__cause__ if isinstance(error.__cause__, UserError) else error}\n")
     console = Console(highlight=False)
     console.width = console.width if console.is_terminal else WIDTH
     for task, report in reports.items():

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from avel.batch import TimeGrid
-from avel.data.annotations import read_database, read_json
+from avel.data.annotations import read_database
 from avel.data.dense_module import DenseDataModule
 from avel.data.event_checks import AnnotationRules
 from avel.data.families import FAMILIES, FeatureFamily
 from avel.data.tables import read_table
+from avel.data.text_files import read_json
 from avel.data.transforms import RandomCrop
 from avel.errors import UserError
 

@@ -15,11 +15,8 @@ conflicts.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 import warnings
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +27,7 @@ import numpy.typing as npt
 
 from avel.data.event_checks import AnnotationRules, EventChecker, class_numbers, get, number
 from avel.data.one_sided import OneSidedSpan, read_one_sided
+from avel.data.text_files import read_json
 from avel.errors import UserError
 
 
@@ -157,48 +155,6 @@ def database_of(document: Any, path: Path) -> dict[str, Any]:
     return database
 
 
-def read_json(path: Path) -> Any:
-    """Parse a JSON file, packed by gzip if it ends with `.gz`.
-
-    Raises:
-        UserError: the file is missing, is damaged, is not JSON or has a key twice.
-    """
-    return parse_json(read_text(path), path)
-
-
-def read_text(path: Path) -> str:
-    """Read a text file, packed by gzip if it ends with `.gz`.
-
-    Raises:
-        UserError: the file is missing, is damaged or is no text in UTF-8.
-    """
-    try:
-        content = path.read_bytes()
-        return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise UserError(f"{path}: is not a whole gzip file: download it again") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise UserError(f"{path}: is not a valid annotation file: {error}: save it as UTF-8") from None
-
-
-def parse_json(text: str, path: Path) -> Any:
-    """Parse the text of a JSON file, or raise a UserError if it is not JSON or has a key twice."""
-    try:
-        return json.loads(text, object_pairs_hook=_unique_keys)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: is not a valid annotation file: {error}") from None
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} appears twice")
-    return table
-
-
 def _read_video(video: str, entry: Any, checker: EventChecker) -> VideoAnnotation | None:
     """Return a video with its events, None if its subset is left out."""
     if video in {"", ".", ".."} or any(character in video for character in "/\\\0"):
@@ -226,4 +182,4 @@ def _frame_rate(value: Any) -> float | None:
 
 
 def _hash(video: str) -> bytes:
-    return hashlib.sha256(video.encode()).digest()
+    return hashlib.sha256(video.encode(errors="surrogatepass")).digest()

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from avel.data.clips import ClipAnnotations, Indices
 from avel.data.h5 import H5Array
+from avel.data.text_files import read_text
 from avel.errors import UserError
 
 FIELDS = "class&id&quality&start&end"
@@ -168,12 +169,9 @@ def _compare(path: Path, axes: Sequence[str], expected: npt.NDArray[np.float32])
 
 
 def _read_lines(path: Path, hint: str) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file\n{hint}".rstrip()) from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as text ({error}): download it again") from None
+    if not path.exists():
+        raise UserError(f"{path}: no such file\n{hint}".rstrip())
+    return re.split(r"\r\n?|\n", read_text(path).rstrip("\r\n"))
 
 
 def _read_line(line: str, snippets: int, class_names: Sequence[str] | None) -> tuple[str, str, int, int]:

@@ -6,8 +6,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from avel.data.annotations import check_annotations, read_json
+from avel.data.annotations import check_annotations
 from avel.data.event_checks import SUBSETS, AnnotationRules
+from avel.data.text_files import read_json, read_text
 from avel.errors import UserError
 
 RULES = AnnotationRules(subsets={**SUBSETS, "testing": None}, beyond="clip")
@@ -24,7 +25,8 @@ def read_class_names(path: Path) -> list[str]:
     Raises:
         UserError: the file is missing, malformed, or names a class twice or none.
     """
-    names = _from_json(read_json(path), path) if path.name.endswith((".json", ".json.gz")) else _lines(path)
+    in_json = path.name.endswith((".json", ".json.gz"))
+    names = _from_json(read_json(path, "list of classes"), path) if in_json else _lines(path)
     if not names:
         raise UserError(f"{path}: names no class")
     if twice := [name for name in names if names.count(name) > 1]:
@@ -43,10 +45,5 @@ def _from_json(document: Any, path: Path) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise UserError(f"{path}: is no text with one class name per line: {error}") from None
+    lines = read_text(path, "list of one class name per line").splitlines()
     return [name for line in lines if (name := line.strip())]

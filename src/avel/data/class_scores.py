@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from avel.data.text_files import read_json
 from avel.errors import UserError
 
 
@@ -29,10 +29,12 @@ def read_class_scores(path: str | Path, class_names: Sequence[str]) -> dict[str,
         UserError: the file is missing, damaged, lacks a class, or has another number of scores than of classes.
     """
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = read_json(Path(path), "file of class scores")
         names = list(document.get("class", class_names))
         results = {video: torch.tensor(scores, dtype=torch.float32) for video, scores in document["results"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except UserError as error:
+        raise UserError(f"{error}; method.decoder.class_scores=null does without") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
         raise UserError(
             f"{path}: cannot be read as class scores ({error!r}). Give a JSON file with"
             ' {"results": {video: [scores]}, "class": [names]}, or method.decoder.class_scores=null to do without'
@@ -42,5 +44,7 @@ def read_class_scores(path: str | Path, class_names: Sequence[str]) -> dict[str,
     for video, scores in results.items():
         if scores.shape != (len(names),):
             raise UserError(f"{path}: video {video!r} has {scores.numel()} scores, but there are {len(names)} classes")
+        if not scores.isfinite().all():
+            raise UserError(f"{path}: video {video!r} has scores that are no finite numbers")
     order = torch.tensor([names.index(name) for name in class_names])
     return {video: scores[order] for video, scores in results.items()}

@@ -15,7 +15,7 @@ from avel.data.formats.entries import Entry
 from avel.data.formats.reading import read_any
 from avel.data.manifest import read_manifest, read_provenance
 from avel.data.module import LoaderOptions
-from avel.data.splits import draw_splits, warn_of_untaught_classes
+from avel.data.splits import draw_splits
 from avel.data.transforms import RandomCrop
 from avel.errors import UserError
 from avel.provenance import Provenance
@@ -35,8 +35,8 @@ class CustomData(DenseDataModule):
 
     What annotations do not say is found out. Classes are the labels, in alphabetical order; durations are those of the
     features. Splits that the annotations lack are drawn from the training videos, which are all where nobody has a
-    subset, by a hash of their ids: the same videos give the same splits. A warning tells so, and which classes training
-    lacks. Of events that are annotated twice one is kept.
+    subset, by a hash of their ids: the same videos give the same splits; a warning tells so. Of events that are
+    annotated twice one is kept.
 
     Args:
         annotations: file or folder, see `avel.data.formats.reading`.
@@ -60,8 +60,8 @@ class CustomData(DenseDataModule):
     def __init__(
         self,
         *,
-        annotations: str | Path,
-        feature_dir: str | Path,
+        annotations: str | Path | None,
+        feature_dir: str | Path | None,
         frame_rate: float | None = None,
         test_share: float = SHARES["test"],
         validation_share: float = SHARES["validation"],
@@ -131,12 +131,6 @@ class CustomData(DenseDataModule):
         """Draw the splits that the annotations lack."""
         wanted = {split: share for split, share in self.shares.items() if split in ("test", self.selection_split)}
         return draw_splits(annotations, wanted, self.source)
-
-    def prepare(self, split: str) -> None:
-        """Check the files of a split (the first time); of that for training also whether it has all classes."""
-        super().prepare(split)
-        if split == "train":
-            warn_of_untaught_classes(self.annotations, self.source)
 
     @cached_property
     def max_length(self) -> int:

@@ -20,8 +20,11 @@ from avel.data.features import FeatureFolder
 from avel.data.module import SPLITS, LoaderOptions, LocalizationDataModule
 from avel.data.one_sided import one_sided_table
 from avel.data.transforms import MODALITIES, FeatureNoise, RandomCrop
-from avel.errors import UserError, check_choice
+from avel.errors import UserError, check_choice, check_count
 from avel.provenance import Provenance
+
+MOST_CLASSES = 1_000_000
+"""No data set has as many; names are made up for classes without events."""
 
 
 class DenseDataModule(LocalizationDataModule):
@@ -105,8 +108,10 @@ class DenseDataModule(LocalizationDataModule):
         }
         for name, number in self.stated.items():
             least = 0 if name == "audio_dim" else 1  # some families are visual only
-            if number is not None and (not isinstance(number, int) or number < least):
-                raise UserError(f"data.{name}={number}: give a whole number from {least} on, or null")
+            most = MOST_CLASSES if name == "num_classes" else None
+            check_count(f"data.{name}", number, least, most, optional=True)
+        if class_names is not None and not class_names:
+            raise UserError("data.class_names is empty: list the classes, or give null")
         self.features = FeatureFolder(self.root / family.folder, family, self.hint)
         self.modality = modality
         self.resize = resize

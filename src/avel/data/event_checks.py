@@ -30,6 +30,9 @@ TOLERANCE = 0.5
 REPEATED = 1e-3
 """Seconds by which both ends of an event differ at most from those of another one that it repeats."""
 
+MOST = 2**31
+"""Class ids are below it: tensors hold no larger numbers everywhere."""
+
 LONGEST = 1e9
 """Seconds; no time in a video reaches it, and neither NaN nor infinity is below it."""
 
@@ -125,7 +128,7 @@ class EventChecker:
             if name not in self.numbers:
                 raise ValueError(f"unknown class {name!r}: data.class_names lists {', '.join(self.numbers)}")
             label = self.numbers[name]
-        if not isinstance(label, int) or isinstance(label, bool) or label < 0:
+        if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < MOST:
             raise ValueError(f"unknown label_id {label!r}: must be an integer from 0")
         known, first = self.names.setdefault(label, (name, video))
         if known != name:

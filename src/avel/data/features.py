@@ -38,6 +38,10 @@ class FeatureFolder:
         """Reads the files, whatever they are; chosen when it is first needed."""
         return open_features(self.folder, self.family)
 
+    @cached_property
+    def _shapes(self) -> dict[str, Shape]:
+        return {}
+
     @property
     def place(self) -> Path:
         """The file or folder that is read."""
@@ -63,7 +67,9 @@ class FeatureFolder:
         Raises:
             UserError: a file is missing, damaged or empty.
         """
-        return self.reader.shape(video)
+        if video not in self._shapes:  # a run asks when it starts, and when it reads
+            self._shapes[video] = self.reader.shape(video)
+        return self._shapes[video]
 
     def missing(self, videos: Sequence[str]) -> list[str]:
         """Return those of `videos` whose features are not all there, with one look at the folder."""
@@ -104,27 +110,19 @@ class FeatureFolder:
         return [video for video in videos if video not in absent]
 
     def check(self, videos: Sequence[str], *, visual_dim: int, audio_dim: int) -> None:
-        """Look at the shapes of all features of `videos`: widths must be as given, lengths should agree.
+        """Look at the shapes of all features of `videos`: widths must be as given.
 
         Raises:
             UserError: a file is damaged, or its width is another; the message names it.
         """
-        shapes = {video: self.shape(video) for video in videos}
-        for video, shape in shapes.items():
+        for video in videos:
+            shape = self.shape(video)
             if (shape.visual_dim, shape.audio_dim) != (visual_dim, audio_dim):
                 raise UserError(
                     f"{self.place}: visual and audio features of video {video!r} ({self.reader.describe(video)}) are"
                     f" {shape.visual_dim} and {shape.audio_dim} wide, of others {visual_dim} and {audio_dim}:"
                     " extract or download them again"
                 )
-        uneven = [(video, shape) for video, shape in shapes.items() if shape.is_uneven]
-        if uneven:
-            video, shape = uneven[0]
-            warnings.warn(
-                f"{self.place}: visual and audio lengths differ in {len(uneven)} of {len(videos)} videos"
-                f" (first: {video!r}, {shape.visual_length} and {shape.audio_length}); cut to the shorter",
-                stacklevel=2,
-            )
 
     def _describe(self, missing: Sequence[str], total: int) -> str:
         names = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")

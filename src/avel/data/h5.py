@@ -18,6 +18,10 @@ from avel.errors import UserError
 
 Axes = Mapping[str, int | None]
 """Name of each axis -> its length; None stands for any from 1 on."""
+LARGEST = 2**30
+"""Bytes that are read at once: a small compressed file may hold more than memory does."""
+CHECKSUM = 4
+"""Bytes of the checksum that HDF5 appends to a chunk (Fletcher)."""
 
 
 class H5Array:
@@ -59,6 +63,7 @@ class H5Array:
         ):
             wanted = ", ".join(name if length is None else f"{length} {name}" for name, length in axes.items())
             raise UserError(f"{self}: must have the shape ({wanted}), has {self.shape}: download or write it again")
+        self._check_size(math.prod(self.shape[1:]) * dtype.itemsize)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -120,7 +125,9 @@ class H5Array:
             UserError: it cannot be read.
         """
         with self._clear_errors(), h5py.File(self.path, "r", locking=False) as file:
-            return np.asarray(self._find(file)[()])
+            dataset = self._find(file)
+            self._check_size(math.prod(self.shape) * dataset.dtype.itemsize)
+            return np.asarray(dataset[()])
 
     def region(self) -> tuple[int, np.dtype[Any]]:
         """Return where in the file the numbers begin, in bytes, and of which type they are.
@@ -136,6 +143,10 @@ class H5Array:
         if missing := max(start + dtype.itemsize * math.prod(self.shape) - self.path.stat().st_size, 0):
             raise UserError(f"{self}: is cut off, {missing} bytes are missing: write the file again")
         return start, dtype
+
+    def _check_size(self, size: int) -> None:
+        if size > LARGEST:
+            raise UserError(f"{self}: is said to have {size:,} bytes at once: download or write it again")
 
     def _dataset(self) -> h5py.Dataset:
         process = os.getpid()
@@ -160,11 +171,31 @@ class H5Array:
         found = file[self.key] if isinstance(link, h5py.HardLink) else None
         if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
             raise UserError(f"{self}: must be an array in this file, not a group or a link: write its numbers there")
+        self._check_size(math.prod(found.chunks or ()) * found.dtype.itemsize)  # of one row, all of it is read
+        if not _is_complete(found):  # HDF5 would read zeros
+            raise UserError(f"{self}: was never written completely: write the file again")
+        if found.fletcher32 and min(_chunk_sizes(found), default=CHECKSUM) < CHECKSUM:  # HDF5 would end the program
+            raise OSError("a chunk is shorter than its checksum")
         return found
 
     @contextmanager
     def _clear_errors(self, where: str = "") -> Iterator[None]:
         try:
             yield
-        except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:  # HDF5 answers damage with any
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:  # damage leads to any
             raise UserError(f"{self}{where}: cannot be read as HDF5 ({error}): download this file again") from None
+
+
+def _is_complete(dataset: h5py.Dataset) -> bool:
+    """Whether every chunk was written, or anything where there are none."""
+    if not dataset.chunks or not dataset.size:
+        return not dataset.size or bool(dataset.id.get_storage_size())
+    chunks = math.prod(-(-length // step) for length, step in zip(dataset.shape, dataset.chunks, strict=True))
+    return chunks == int(dataset.id.get_num_chunks())
+
+
+def _chunk_sizes(dataset: h5py.Dataset) -> list[int]:
+    """Return how many bytes each chunk takes in the file."""
+    sizes: list[int] = []
+    dataset.id.chunk_iter(lambda chunk: sizes.append(chunk.size))
+    return sizes

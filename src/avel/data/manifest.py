@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import re
 from pathlib import Path
 from typing import Any
 
 from avel.batch import TimeGrid
-from avel.data.annotations import read_json
 from avel.data.families import FeatureFamily
 from avel.data.packed_file import PACKED, read_packed_manifest
-from avel.errors import UserError
+from avel.data.text_files import read_json
+from avel.errors import UserError, readable
 from avel.provenance import Provenance, provenance_of, show_differences
 
 NAME = "manifest.json"
@@ -19,6 +19,9 @@ EXAMPLE = (
     'for example\n{"visual": ["_visual.npy"], "audio": ["_audio.npy"], "fps": 16, "stride": 4, "window": 16}\nif video'
     " abc has the files abc_visual.npy and abc_audio.npy, and their row t saw frames 4 t to 4 t + 15 of 16 a second"
 )
+
+LARGEST = 1e9
+"""Frames, and frames per second; neither these nor one by them are exceeded: times stay finite numbers."""
 
 LONGEST = 512
 """Snippets of a training sample at most, where nothing else is said."""
@@ -71,6 +74,8 @@ def family_of(document: object, path: Path) -> FeatureFamily:
         )
     if not isinstance(prefix := document.get("prefix", ""), str):
         raise UserError(f'{path}: "prefix" is {prefix!r}, must be a string')
+    if elsewhere := [part for part in (prefix, *visual, *audio) if re.search(r"[/\\\0]", part)]:
+        raise UserError(f"{path}: {elsewhere[0]!r} must be a part of a file's name, not lead to another folder")
     return FeatureFamily(
         visual=visual,
         audio=audio,
@@ -96,7 +101,7 @@ def _find(place: Path) -> tuple[Path, Any]:
     if not place.is_dir():
         raise UserError(f"{place}: no such folder of features (data.feature_dir)")
     if path.is_file():
-        return path, read_json(path)
+        return path, read_json(path, "manifest")
     if (packed := place / PACKED).is_file():
         return packed, read_packed_manifest(packed)
     raise UserError(f"{path}: no such file: say in it how the features were made, {EXAMPLE}")
@@ -115,9 +120,9 @@ def _check_alike(document: dict[str, Any], path: Path, packed: Path) -> None:
 
 def _positive(document: dict[str, Any], key: str, path: Path) -> float:
     value = document.get(key)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 1 / LARGEST <= value <= LARGEST:
         return value
-    raise UserError(f'{path}: "{key}" is {value!r}, must be a positive number, {EXAMPLE}')
+    raise UserError(f'{path}: "{key}" is {readable(repr(value))}, must be a positive number, {EXAMPLE}')
 
 
 def _endings(document: dict[str, Any], key: str, path: Path) -> tuple[str, ...]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lightning.pytorch import LightningDataModule
 
 from avel.data.module import SPLITS, Facts, LocalizationDataModule
+from avel.data.option_names import naming_options_of
 from avel.data.round_robin import RoundRobinLoader
 from avel.data.sampling import ResumableLoader
 from avel.errors import UserError, check_choice
 
 T = TypeVar("T")
-
-KEY = re.compile(r"(?<![\w./\\-])data\.(?!sets\.|selection_split|predict_split|(?:json|csv|tsv|txt|eaf|npy|h5|gz)\b)")
-"""What begins the name of an option (and of no file) where a data set is alone, and which a set has among several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +199,3 @@ def agreed(name: str, values: Mapping[str, T], advice: str) -> T:
         if other != value:
             raise UserError(f"data.sets.{first} has {name}={value}, but data.sets.{task} {name}={other}: {advice}")
     return value
-
-
-@contextmanager
-def naming_options_of(task: str) -> Iterator[None]:
-    """Name options in messages of a task's data set as they are called here: `data.sets.desed.held_out`.
-
-    The options of a data set whose task has no name, "", are called what it calls them.
-    """
-    try:
-        yield
-    except UserError as error:
-        raise UserError(KEY.sub(f"data.sets.{task}.", str(error)) if task else str(error)) from error

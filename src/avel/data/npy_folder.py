@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,8 @@ from torch import Tensor
 
 from avel.data.families import FeatureFamily
 from avel.data.feature_reader import Shape
-from avel.errors import UserError
+from avel.errors import UserError, readable
+from avel.files import open_regular
 
 T = TypeVar("T")
 
@@ -99,12 +101,9 @@ def read_npy(path: Path, *, maps: bool = False) -> npt.NDArray[np.float32]:
     Raises:
         UserError: the file is missing, damaged, empty, not a matrix of numbers (or maps), or holds NaN or infinity.
     """
-    try:
-        with path.open("rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-    except Exception as error:  # numpy answers damaged headers with half a dozen kinds of errors
-        raise UserError(f"{path}: cannot be read as .npy: {error}") from None
-    _check(path, array.shape, array.dtype, axes=(2, 4) if maps else (2,))
+    with _clear_errors(path), open_regular(path) as file:
+        shape, fortran_order, dtype = _read_header(path, file, axes=(2, 4) if maps else (2,))
+        array = np.fromfile(file, dtype, math.prod(shape)).reshape(shape, order="F" if fortran_order else "C")
     with np.errstate(over="ignore"):  # what does not fit becomes infinity, which is reported below
         array = np.ascontiguousarray(array, dtype=np.float32)
     if not np.isfinite(array).all():
@@ -118,28 +117,37 @@ def read_npy_shape(path: Path) -> tuple[int, int]:
     Raises:
         UserError: the file is missing, damaged, cut off, empty or not a matrix of numbers.
     """
-    try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            if version not in HEADER_READERS:
-                raise ValueError(f"format version {version} is not supported, save it again with numpy.save")
-            shape, _, dtype = HEADER_READERS[version](file)
-            missing = file.tell() + dtype.itemsize * math.prod(shape) - os.fstat(file.fileno()).st_size
-    except Exception as error:  # numpy answers damaged headers with half a dozen kinds of errors
-        raise UserError(f"{path}: cannot be read as .npy: {error}") from None
-    _check(path, shape, dtype)
-    if missing > 0:
-        raise UserError(f"{path}: is cut off, {missing} bytes are missing: download or extract it again")
-    return shape[0], shape[1]
+    with _clear_errors(path), open_regular(path) as file:
+        length, width = _read_header(path, file)[0]
+    return length, width
 
 
-def _check(path: Path, shape: tuple[int, ...], dtype: np.dtype[np.generic], axes: tuple[int, ...] = (2,)) -> None:
+def _read_header(path: Path, file: BinaryIO, axes: tuple[int, ...] = (2,)) -> tuple[tuple[int, ...], bool, Any]:
+    """Return the shape, whether it counts columns first, and the type of an array that the file holds completely."""
+    version = np.lib.format.read_magic(file)
+    if version not in HEADER_READERS:
+        raise ValueError(f"format version {version} is not supported, save it again with numpy.save")
+    shape, fortran_order, dtype = HEADER_READERS[version](file)
     if len(shape) not in axes or not np.issubdtype(dtype, np.floating):
         raise UserError(
             f"{path}: must be a float matrix (snippets, channels), is {dtype} of shape {shape}: save it as such"
         )
-    if 0 in shape:
+    if min(shape) < 1:
         raise UserError(f"{path}: is empty (shape {shape}): extract or download this file again")
+    missing = file.tell() + dtype.itemsize * math.prod(shape) - os.fstat(file.fileno()).st_size
+    if missing > 0:  # before memory is taken for what is not there
+        raise UserError(f"{path}: is cut off, {missing} bytes are missing: download or extract it again")
+    return shape, fortran_order, dtype
+
+
+@contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # numpy answers damaged headers with half a dozen kinds of errors
+        raise UserError(f"{path}: cannot be read as .npy: {readable(str(error), 200)}") from None
 
 
 def _join(parts: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:

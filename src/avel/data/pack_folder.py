@@ -10,7 +10,6 @@ from typing import Any
 
 from torch import Tensor
 
-from avel.data.annotations import read_json
 from avel.data.families import FeatureFamily
 from avel.data.feature_reader import FeatureReader, Shape
 from avel.data.manifest import NAME, family_of, manifest_of, read_manifest
@@ -19,6 +18,7 @@ from avel.data.packed import PackedFeatures
 from avel.data.packed_file import PACKED
 from avel.data.packing import DTYPES, Track, pack, without_bar
 from avel.data.packing_outcome import Packing
+from avel.data.text_files import read_json
 from avel.errors import UserError, check_choice, check_flag
 
 
@@ -76,7 +76,7 @@ def pack_extracted(folder: Path, *, dtype: str | None = None, track: Track = wit
     Raises:
         UserError: a file is damaged, or values are too large for float16.
     """
-    manifest, family = read_json(folder / NAME), read_manifest(folder)
+    manifest, family = read_json(folder / NAME, "manifest"), read_manifest(folder)
     source = _Extracted(NpyFolder(folder, family), open_packed(folder))
     wanted, old = set(manifest["files"]), source.packed
     dtype = dtype or (old.dtype if old else "float32")
@@ -198,5 +198,5 @@ def _described(folder: Path) -> tuple[dict[str, Any], FeatureFamily]:
         raise UserError(f"{folder}: no such folder of features")
     if not path.is_file():
         raise UserError(f"{path}: no such file: write what the features are, or say data=NAME data.features=NAME")
-    manifest = read_json(path)
+    manifest = read_json(path, "manifest")
     return manifest, family_of(manifest, path)

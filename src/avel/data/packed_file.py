@@ -108,7 +108,7 @@ def _read_json(path: Path, key: str) -> Any:
     array = H5Array(path, key, {"bytes": None}, kinds="u", hint=AGAIN)
     try:
         return json.loads(array.whole().astype(np.uint8).tobytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{array}: is damaged ({error}): {AGAIN}") from None
 
 

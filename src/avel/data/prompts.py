@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from avel.data.annotations import read_json
-from avel.errors import UserError
-from avel.files import whole_file
+from avel.data.text_files import read_json
+from avel.errors import UserError, readable
+from avel.files import open_regular, whole_file
 
 Embeddings = npt.NDArray[np.float32]
 
@@ -86,23 +86,26 @@ def _read_rows(path: Path) -> Embeddings:
             " elsewhere: method.tasks.NAME.prompts=FILE"
         )
     try:
-        rows: Any = np.load(path, allow_pickle=False)
+        with open_regular(path) as file:
+            rows: Any = np.load(file, allow_pickle=False)
         if not isinstance(rows, np.ndarray):
             raise ValueError("this is an archive of several arrays")
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} cannot be read as prompts (.npy): {error}") from None
+    except Exception as error:  # numpy answers damaged headers with half a dozen kinds of errors
+        raise UserError(f"{path} cannot be read as prompts (.npy): {readable(str(error), 200)}") from None
     if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.floating):
         raise UserError(f"{path}: {rows.dtype} of shape {rows.shape}, wanted one row of floats per class")
+    with np.errstate(over="ignore"):  # what does not fit becomes infinity, which is reported below
+        rows = rows.astype(np.float32)
     if len(broken := np.flatnonzero(~np.isfinite(rows).all(axis=1))):
         raise UserError(f"{path}: row {broken[0]} holds NaN or infinite values, encode the prompt of that class again")
-    return rows.astype(np.float32)
+    return rows
 
 
 def _row_names(path: Path, prompt_classes: Sequence[str] | None, count: int) -> Sequence[str] | None:
     """Return the classes of the rows, None where nothing tells them."""
     source, names = f"{path}: method.tasks.NAME.prompt_classes", prompt_classes
     if _names_file(path).exists():
-        source, document = str(_names_file(path)), read_json(_names_file(path))
+        source, document = str(_names_file(path)), read_json(_names_file(path), "list of prompts")
         names = document.get("classes") if isinstance(document, dict) else None
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise UserError(f'{source}: needs the list "classes", the names of the rows of {path.name}')

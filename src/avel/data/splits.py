@@ -39,15 +39,3 @@ def draw_splits(annotations: Annotations, shares: Mapping[str, float], source: P
         f"{source}: has no {' and no '.join(lacking)} split; drawn by a hash of the videos' ids: {counts}", stacklevel=3
     )
     return found
-
-
-def warn_of_untaught_classes(annotations: Annotations, source: Path) -> None:
-    """Warn of classes without events in the training split."""
-    taught = {label for video in annotations.split("train") for label in video.labels.tolist()}
-    lacking = [name for label, name in enumerate(annotations.class_names) if label not in taught]
-    if lacking:
-        warnings.warn(
-            f"{source}: {len(lacking)} of {len(annotations.class_names)} classes have no event in a training video, so"
-            f" that they cannot be learned: {', '.join(lacking[:5])}{', …' if len(lacking) > 5 else ''}",
-            stacklevel=3,
-        )

@@ -7,7 +7,8 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from avel.errors import UserError
+from avel.data.text_files import read_text
+from avel.errors import UserError, readable
 
 
 def read_table(path: Path, columns: Sequence[str], *, separator: str = ",") -> list[dict[str, str]]:
@@ -21,13 +22,8 @@ def read_table(path: Path, columns: Sequence[str], *, separator: str = ",") -> l
     Raises:
         UserError: the file is missing, is no text or lacks a column.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise UserError(f"{path}: is not a valid table: {error}") from None
+    text = read_text(path, "table")
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, restval="")
     if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
-        raise UserError(f"{path}: lacks the column {missing[0]!r}, has {', '.join(reader.fieldnames or ())}")
+        raise UserError(f"{path}: lacks the column {missing[0]!r}, has {readable(', '.join(reader.fieldnames or ()))}")
     return [{column: row[column] for column in columns} for row in reader]

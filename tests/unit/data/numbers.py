@@ -17,7 +17,7 @@ class Numbers(Dataset):
 
     def __getitem__(self, key):
         if key[0] == 13:
-            raise UserError("v13.npy: is empty")
+            raise UserError("v13.npy: is empty: data.allow_missing=true")
         return (*key, sample_random(0, *reversed(key)).random())
 
 

@@ -37,6 +37,7 @@ def without(key, value):
 
 BAD_VIDEOS = {
     "negative label id": (entry(event(label_id=-1)), "unknown label_id -1"),
+    "label id that no tensor holds": (entry(event(label_id=2**63)), "unknown label_id 9223372036854775808"),
     "label id of text": (entry(event(label_id="0")), "unknown label_id '0'"),
     "label id of truth": (entry(event(label_id=True)), "unknown label_id True"),
     "label of number": (entry(event(label=7)), "label 7 must be a string"),

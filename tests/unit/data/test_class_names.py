@@ -56,7 +56,7 @@ def test_what_names_no_classes_is_refused(tmp_path, name, text, message):
 
 def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "classes.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match=r"classes\.txt: is no text"):
+    with pytest.raises(UserError, match=r"classes\.txt: is not a valid list of one class name per line"):
         read_class_names(tmp_path / "classes.txt")
     for name in ("absent.txt", "absent.json"):
         with pytest.raises(UserError, match=f"{name}: cannot be read"):

@@ -27,7 +27,8 @@ def test_without_names_the_order_is_that_of_the_data(tmp_path):
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ("{", "cannot be read as class scores"),
+        ("{", "is not a valid file of class scores"),
+        ({"results": {"a": [10**400, 1, 1]}}, "cannot be read as class scores .OverflowError"),
         ([], "cannot be read as class scores"),
         ({"videos": {}}, "cannot be read as class scores .KeyError"),
         ({"results": {"a": ["much"]}}, "cannot be read as class scores"),
@@ -43,5 +44,5 @@ def test_what_is_wrong_is_named(tmp_path, document, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"nothing.json: cannot be read .*decoder.class_scores=null to do without"):
+    with pytest.raises(UserError, match=r"nothing.json: cannot be read .*decoder.class_scores=null does without"):
         read_class_scores(tmp_path / "nothing.json", ["x"])

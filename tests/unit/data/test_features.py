@@ -79,17 +79,6 @@ def test_a_file_of_another_width_is_named(folder):
         folder.check(["v1", "v2"], visual_dim=3, audio_dim=2)
 
 
-def test_lengths_that_differ_too_much_are_counted(folder, recwarn):
-    for video, length in {"v1": 100, "v2": 96, "v3": 60, "v4": 140}.items():
-        write_features(folder.folder, video, visual=ones(100, 3), audio=ones(length, 2))
-    folder.check(["v1", "v2"], visual_dim=3, audio_dim=2)
-    assert not recwarn.list
-    with pytest.warns(
-        UserWarning, match=r"lengths differ in 2 of 4 videos \(first: 'v3', 100 and 60\); cut to the shorter"
-    ):
-        folder.check(["v1", "v2", "v3", "v4"], visual_dim=3, audio_dim=2)
-
-
 VISUAL_ONLY = FeatureFamily(
     visual=(".npy",), audio=(), grid=TimeGrid(fps=30, stride=4, window=16), max_length=8, prefix="v_", native_fps=True
 )

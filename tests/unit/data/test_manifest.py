@@ -25,10 +25,14 @@ def test_it_says_what_the_files_are(tmp_path):
         ({"audio": ["_a.h5"]}, r'"audio" is \[.*\], must be a list of endings'),
         ({"audio": [3]}, r'"audio" is \[3\], must be a list of endings'),
         ({"visual": []}, '"visual" is empty: without pictures, repeat "audio" there and set data.modality=audio'),
+        ({"prefix": "../"}, "'../' must be a part of a file's name, not lead to another folder"),
+        ({"audio": ["/../b.npy"]}, "'/../b.npy' must be a part of a file's name"),
         ({"fps": None}, '"fps" is None, must be a positive number'),
         ({"stride": 0}, '"stride" is 0, must be a positive number'),
         ({"window": True}, '"window" is True, must be a positive number'),
         ({"window": float("inf")}, '"window" is inf, must be a positive number'),
+        ({"stride": 10**400}, '"stride" is 10+…, must be a positive number'),
+        ({"fps": 1e-320}, '"fps" is 1e-320, must be a positive number'),
         ({"prefix": 3}, '"prefix" is 3, must be a string'),
     ],
 )
@@ -44,6 +48,9 @@ def test_what_is_not_there_is_named(tmp_path):
         read_manifest(tmp_path / "nowhere")
     (tmp_path / "manifest.json").write_text("[]")
     with pytest.raises(UserError, match=r"manifest\.json: must be a JSON object, for example"):
+        read_manifest(tmp_path)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(UserError, match=r"manifest\.json: is not a valid manifest: Expecting"):
         read_manifest(tmp_path)
 
 

@@ -79,6 +79,7 @@ def test_rows_are_checked(tmp_path):
     np.savez(tmp_path / "many.npz", np.zeros(3))
     np.save(tmp_path / "ints.npy", np.zeros((3, 6), dtype=int))
     np.save(tmp_path / "nan.npy", np.where(np.arange(18).reshape(3, 6) == 8, np.nan, 1.0))
+    np.save(tmp_path / "large.npy", np.array([[1.0], [1e300]]))
     (tmp_path / "bad.npy").write_bytes(b"no array")
     for name, message in (
         ("many.npz", "many.npz cannot be read as prompts"),
@@ -86,6 +87,7 @@ def test_rows_are_checked(tmp_path):
         ("none.npy", "none.npy: there is no such file of prompts; data/README.md says"),
         ("ints.npy", r"ints.npy: int64 of shape \(3, 6\), wanted one row of floats per class"),
         ("nan.npy", "nan.npy: row 1 holds NaN or infinite values"),
+        ("large.npy", "large.npy: row 1 holds NaN or infinite values"),
     ):
         with pytest.raises(UserError, match=message):
             read_prompts(tmp_path / name)

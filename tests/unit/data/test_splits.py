@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avel.data.annotations import Annotations, VideoAnnotation
-from avel.data.splits import draw_splits, warn_of_untaught_classes
+from avel.data.splits import draw_splits
 from avel.errors import UserError
 
 SOURCE = Path("own.csv")
@@ -68,10 +68,3 @@ def test_too_few_videos_are_refused():
         UserError, match="own.csv: has 2 training videos, too few to draw the splits test and validation"
     ):
         draw_splits(annotations(video("a"), video("b")), SHARES, SOURCE)
-
-
-def test_classes_without_training_events_are_told(recwarn):
-    warn_of_untaught_classes(annotations(video("a"), video("b", label=1)), SOURCE)
-    assert not recwarn.list
-    with pytest.warns(UserWarning, match="own.csv: 1 of 2 classes have no event in a training video, .*: cat$"):
-        warn_of_untaught_classes(annotations(video("a"), video("b", "test", label=1)), SOURCE)

@@ -6,17 +6,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from avel.data.annotations import parse_json, read_text
 from avel.data.event_checks import SUBSETS
 from avel.data.formats.audacity import is_label_track
 from avel.data.formats.entries import Entry, by_id
 from avel.data.formats.reading import read_any
 from avel.data.formats.table import is_table, read_table
+from avel.data.text_files import parse_json, read_text
 from avel.errors import UserError
 from avel.events import CSV_COLUMNS, Event, EventTable
 from avel.exchange.audacity import read_labels
 from avel.exchange.elan import is_elan, read_elan
 from avel.exchange.folder import LIST, read_folder
+from avel.files import open_regular
 
 T = TypeVar("T")
 
@@ -61,8 +62,9 @@ def _read_folder(folder: Path) -> EventTable:
 
 
 def _read_file(path: Path) -> EventTable:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline(LONGEST_HEADER)
+    with open_regular(path) as file:
+        begin = file.read(LONGEST_HEADER).decode("utf-8-sig", errors="replace")
+    header = next(iter(begin.splitlines()), "")
     if set(CSV_COLUMNS).issubset(header.strip().split(",")):
         return EventTable.read_csv(path)
     text = read_text(path)

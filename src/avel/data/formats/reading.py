@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from avel.data.annotations import database_of, parse_json, read_text
+from avel.data.annotations import database_of
 from avel.data.event_checks import SUBSETS
 from avel.data.formats.audacity import is_label_track, read_label_track
 from avel.data.formats.elan import is_elan, read_elan
 from avel.data.formats.entries import Entry, by_id
 from avel.data.formats.label_studio import is_label_studio, read_label_studio
 from avel.data.formats.table import is_table, read_table
+from avel.data.text_files import parse_json, read_text
 from avel.errors import UserError
 
 KNOWN = (

@@ -38,13 +38,15 @@ def annotation_findings(annotations: Annotations, needed: Sequence[str]) -> Iter
 def _class_findings(annotations: Annotations, needed: Sequence[str]) -> Iterator[Finding]:
     classes = class_statistics(annotations)
     total = len(classes)
-    if untaught := [found.name for found in classes if not found.events["train"]]:
+    untaught = [found.name for found in classes if not found.events["train"]]
+    if untaught and "train" in needed:
         yield Finding(
             f"Classes without an event in training: {len(untaught)} of {total} ({some(untaught)})",
             "They cannot be learned: annotate training videos with them, or leave them out",
         )
     taught = {found.name: found.events["train"] for found in classes if found.events["train"]}
-    if rare := [f"{name} {events}" for name, events in taught.items() if events < FEW]:
+    rare = [f"{name} {events}" for name, events in taught.items() if events < FEW]
+    if rare and "train" in needed:
         yield Finding(
             f"Classes with fewer than {FEW} events in training: {len(rare)} of {total} ({some(rare)})",
             "Expect little of them; annotate more, or merge classes",

@@ -67,12 +67,10 @@ def _missing_files(videos: int, folder: FeatureFolder, survey: FeatureSurvey, *,
 
 
 def _other_widths(survey: FeatureSurvey) -> Iterator[Finding]:
-    if survey.widths is None:
+    if (widths := survey.widths) is None:
         return
-    visual, audio = survey.widths
-    odd = {
-        video: shape for video, shape in survey.shapes.items() if (shape.visual_dim, shape.audio_dim) != survey.widths
-    }
+    visual, audio = widths
+    odd = {video: shape for video, shape in survey.shapes.items() if (shape.visual_dim, shape.audio_dim) != widths}
     if odd:
         names = some([f"{video}: {shape.visual_dim} and {shape.audio_dim}" for video, shape in odd.items()])
         yield Finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from avel.data.inspection.annotation_findings import annotation_findings
 from avel.data.inspection.feature_findings import feature_findings, long_videos
 from avel.data.inspection.features import FeatureSurvey, Track, survey_features
 from avel.data.inspection.findings import Finding, damaged_videos, faulty_videos
-from avel.data.module import SPLITS
+from avel.data.module import SPLITS, LocalizationDataModule
+from avel.data.option_names import name_options_of
 from avel.data.splits import draw_splits
 from avel.errors import UserError
 
@@ -29,11 +30,12 @@ class DatasetReport:
     """What was found.
 
     Attributes:
-        source: file or folder of the annotations; None where there are several.
+        source: file or folder of the annotations; None where they were not found.
         annotations: those that could be read; None where nothing could.
         folder: where the features lie; None where features were not looked at one by one.
         survey: what is in them.
         findings: what is wrong, or may be.
+        warned: what reading warned of; it is among the findings, too.
     """
 
     source: Path | None = None
@@ -41,6 +43,7 @@ class DatasetReport:
     folder: FeatureFolder | None = None
     survey: FeatureSurvey = field(default_factory=FeatureSurvey)
     findings: list[Finding] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
 
     @property
     def fatal(self) -> int:
@@ -57,29 +60,37 @@ class DatasetReport:
             except UserError as error:
                 self.findings.append(Finding(str(error), level="error"))
         if warned:
-            messages = dict.fromkeys(str(warning.message).removeprefix(f"{self.source}: ") for warning in told)
+            self.warned += dict.fromkeys(str(warning.message) for warning in told)
+            messages = [message.removeprefix(f"{self.source}: ") for message in self.warned]
             self.findings += [Finding(message[:1].upper() + message[1:], level="note") for message in messages]
 
 
-def inspect(data: DenseDataModule | AVE, *, headers_only: bool = False, track: Track = iter) -> DatasetReport:
+def inspect(
+    data: LocalizationDataModule, *, splits: Sequence[str] = (), headers_only: bool = False, track: Track = iter
+) -> DatasetReport:
     """Look through the annotations and features of a data set.
 
     Args:
         data: any data set.
+        splits: those that are needed; () for all that training and testing need, and whether it could begin.
         headers_only: look at the headers of feature files alone; NaN and the like are not found then.
         track: goes through the videos, and may show how far it is.
     """
     report = DatasetReport()
     with report.noting():
         if isinstance(data, DenseDataModule):
-            _look_at_files(data, report, headers_only, track)
-        else:
-            _look_at_samples(data, report, headers_only, track)
-    if not report.fatal:
+            _look_at_files(data, report, splits, headers_only, track)
+        elif isinstance(data, AVE):
+            _look_at_samples(data, report, splits or SPLITS, headers_only, track)
+    if not splits and not report.fatal:
         with report.noting(warned=False):  # the last word is that of training
             data.setup("fit")
             data.train_dataloader()
             data.setup("test")
+    report.findings = [
+        Finding(name_options_of(data.task, found.what), name_options_of(data.task, found.remedy), found.level)
+        for found in report.findings
+    ]
     return report
 
 
@@ -88,7 +99,8 @@ def inspect_annotations(path: Path, *, frame_rate: float | None = None) -> Datas
     report, unknown = DatasetReport(path), list[str]()
     with report.noting():
         database = read_custom(path, unknown.append, frame_rate=frame_rate)
-        if good := _without_faults(database, None, CustomData.rules, report):
+        good = _without_faults(database, None, CustomData.rules, report)
+        if good or not database:  # of nothing at all, the check says what is wrong
             report.annotations = draw_splits(check_annotations(good, path, rules=CustomData.rules), SHARES, path)
             report.findings += annotation_findings(report.annotations, SPLITS)
         if unknown:
@@ -97,14 +109,19 @@ def inspect_annotations(path: Path, *, frame_rate: float | None = None) -> Datas
     return report
 
 
-def _look_at_files(data: DenseDataModule, report: DatasetReport, headers_only: bool, track: Track) -> None:
+def _look_at_files(
+    data: DenseDataModule, report: DatasetReport, splits: Sequence[str], headers_only: bool, track: Track
+) -> None:
     report.source, database = data.database()
     good = _without_faults(database, data.listed_classes, data.reading, report)
-    if not good:
+    if database and not good:
         return
-    report.annotations = annotations = data.split(data.check(report.source, good))
+    sound = len(good) == len(database)
+    report.annotations = annotations = data.annotations if sound else data.split(data.check(report.source, good))
     report.folder = data.features
-    report.findings += annotation_findings(annotations, ("train", data.selection_split, "test"))
+    report.findings += annotation_findings(annotations, splits or ("train", data.selection_split, "test"))
+    if splits:
+        annotations = replace(annotations, videos=tuple(v for v in annotations.videos if v.split in splits))
     videos = [video.video for video in annotations.videos]
     report.survey = survey_features(data.features, videos, headers_only=headers_only, track=track)
     report.survey.strays = [video for video in report.survey.strays if video not in database]
@@ -113,12 +130,12 @@ def _look_at_files(data: DenseDataModule, report: DatasetReport, headers_only: b
         report.findings += long_videos(annotations, report.survey, data.max_length)
 
 
-def _look_at_samples(data: AVE, report: DatasetReport, headers_only: bool, track: Track) -> None:
-    for split in SPLITS:
-        data.prepare(split)
+def _look_at_samples(data: AVE, report: DatasetReport, splits: Sequence[str], headers_only: bool, track: Track) -> None:
+    report.source = data.root
+    data.prepare("train")  # all files are checked, whatever the split
     report.annotations = Annotations(tuple(_annotated(data)), tuple(data.class_names))
-    report.findings += annotation_findings(report.annotations, SPLITS)
-    for split in SPLITS:
+    report.findings += annotation_findings(report.annotations, splits)
+    for split in splits:
         samples = data.dataset(split, training=False)
         for index, video in enumerate([] if headers_only else track(samples.videos)):
             try:

@@ -96,28 +96,40 @@ def split_statistics(videos: Sequence[VideoAnnotation]) -> SplitStatistics:
 
 def class_statistics(annotations: Annotations) -> list[ClassStatistics]:
     """Count every class, in the order of their ids."""
-    return [_class(annotations, label, name) for label, name in enumerate(annotations.class_names)]
+    classes = len(annotations.class_names)
+    events = {split: _counts([video.labels for video in annotations.split(split)], classes) for split in SPLITS}
+    videos = _counts([np.unique(video.labels) for video in annotations.videos], classes)
+    labels = _join([video.labels for video in annotations.videos])
+    segments = np.concatenate([np.empty((0, 2)), *(video.segments for video in annotations.videos)])
+    of_class = np.split(segments[labels.argsort(kind="stable")], np.bincount(labels, minlength=classes).cumsum()[:-1])
+    return [
+        ClassStatistics(
+            name=name,
+            events={split: counts[label] for split, counts in events.items()},
+            videos=videos[label],
+            lengths=spread(_lengths(of_class[label])),
+        )
+        for label, name in enumerate(annotations.class_names)
+    ]
 
 
 def near_repeats(video: VideoAnnotation) -> list[tuple[int, int]]:
     """Return the pairs of events of a class that nearly coincide, see `ALIKE`."""
-    segments, labels = torch.from_numpy(video.segments), torch.from_numpy(video.labels)
-    alike = (tiou(segments, segments) >= ALIKE) & (labels[:, None] == labels)
-    return [(first, second) for first, second in alike.triu(diagonal=1).nonzero().tolist()]
+    if len(np.unique(video.labels)) == len(video.labels):
+        return []
+    segments = torch.from_numpy(video.segments)
+    alike = (tiou(segments, segments) >= ALIKE).numpy() & (video.labels[:, None] == video.labels)
+    return [(first, second) for first, second in np.argwhere(np.triu(alike, k=1)).tolist()]
 
 
-def _class(annotations: Annotations, label: int, name: str) -> ClassStatistics:
-    found = {
-        split: [video.segments[video.labels == label] for video in annotations.split(split) if label in video.labels]
-        for split in SPLITS
-    }
-    segments = [rows for videos in found.values() for rows in videos]
-    return ClassStatistics(
-        name=name,
-        events={split: sum(map(len, videos)) for split, videos in found.items()},
-        videos=len(segments),
-        lengths=spread([length for rows in segments for length in _lengths(rows)]),
-    )
+def _join(arrays: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    return np.concatenate([np.empty(0, np.int64), *arrays])
+
+
+def _counts(labels: Sequence[npt.NDArray[np.int64]], classes: int) -> list[int]:
+    """Return how often each class occurs."""
+    counts: list[int] = np.bincount(_join(labels), minlength=classes).tolist()
+    return counts
 
 
 def _lengths(segments: npt.NDArray[np.float64]) -> list[float]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from rich.box import SIMPLE
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.table import Table
 
 from avel.data.annotations import Annotations
@@ -16,6 +15,7 @@ from avel.data.inspection.findings import Finding, Level
 from avel.data.inspection.report import DatasetReport
 from avel.data.inspection.statistics import Spread, class_statistics, split_statistics
 from avel.data.module import SPLITS
+from avel.terminal import escape
 
 STYLES: dict[Level, str] = {"error": "bold red", "warning": "yellow", "note": "dim"}
 """Levels of findings, the gravest first -> how they look."""

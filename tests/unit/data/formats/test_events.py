@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -115,3 +116,9 @@ def test_what_is_wrong_is_told(tmp_path, files, message):
         (tmp_path / name).write_bytes(text.encode(errors="surrogatepass"))
     with pytest.raises(UserError, match=message):
         read_events(tmp_path / "x")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(UserError, match=r"a\.json: cannot be read \(not a regular file\)"):
+        read_events(tmp_path / "a.json")

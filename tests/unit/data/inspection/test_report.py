@@ -58,6 +58,14 @@ def test_annotations_alone(tmp_path):
     assert "own.csv: cannot be read" in fatal(inspect_annotations(tmp_path / "nowhere" / "own.csv"))[0]
 
 
+def test_a_table_without_rows_cannot_be_used(tmp_path, folder):
+    message = f"{tmp_path}/own.csv: has no events, and data.class_names does not say what to look for"
+    table = write_rows(tmp_path / "own.csv")
+    assert fatal(inspect_annotations(table)) == [message]
+    data = CustomData(annotations=table, feature_dir=folder)
+    assert fatal(inspect(data, splits=("train",))) == [message]
+
+
 def test_one_fault_does_not_hide_the_next(tmp_path, folder):
     (folder / "v03_a.npy").unlink()
     (folder / "v04_v.npy").write_bytes(b"")
@@ -92,6 +100,14 @@ def test_whatever_stops_training_is_found(tmp_path, folder, rows, options, messa
     again = own(tmp_path, folder, *rows, **options)
     with pytest.raises(UserError):
         train(again)
+
+
+@pytest.mark.filterwarnings("ignore:.*drawn by a hash")
+def test_options_bear_the_name_of_their_task_whatever_finds_the_fault(tmp_path, folder):
+    data = own(tmp_path, folder, loader=LoaderOptions(batch_size=29))
+    data.task = "ours"
+    (told,) = fatal(inspect(data))
+    assert told.startswith("data.sets.ours.loader.batch_size=29 is more than")
 
 
 def test_what_headers_do_not_show_is_not_looked_for_if_so_asked(tmp_path, folder):
