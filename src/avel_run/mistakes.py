@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from rich.console import Console
-from rich.markup import escape
 
 from avel.errors import UserError
+from avel.terminal import escape
+from avel.training.ranks import rank
 
 TRACE = "(HYDRA_FULL_ERROR=1 shows where this arose)"
 PACKAGES = {"wandb": "wandb", "tensorboard": "tensorboard", "transformers": "media", "timm": "pe-av"}
@@ -50,16 +51,21 @@ class Mistakes:
     Attributes:
         conf: folder of the yamls.
         top: name of the one that everything is composed from.
-        show_keys: option of the command that shows all keys.
+        show_keys: option of the command that shows all keys; "" where it has none.
+        implied: overrides that an option of the command stands for.
     """
 
     conf: Path
     top: str = "config"
     show_keys: str = "--cfg job"
+    implied: tuple[str, ...] = ()
 
     @contextmanager
     def told(self) -> Iterator[None]:
-        """Report what a user can mend, with exit code 2; HYDRA_FULL_ERROR=1 shows where it arose."""
+        """Report what a user can mend, with exit code 2; HYDRA_FULL_ERROR=1 shows where it arose.
+
+        Ctrl-C, where no trainer answers it, is no mistake: exit code 130.
+        """
         try:
             yield
         except (UserError, HydraException, OmegaConfBaseException, OSError) as error:
@@ -67,22 +73,35 @@ class Mistakes:
                 raise
             error_line(self.explain(error))
             sys.exit(2)
+        except KeyboardInterrupt:
+            if rank() == 0:
+                error_line("interrupted")
+            sys.exit(130)
 
     def explain(self, error: BaseException) -> str:
         """Say what is wrong, with the closest valid names."""
         message = str(error).partition("\nConfig search path")[0]
         if isinstance(error, UserError):
             return message
+        if isinstance(error, OverrideParseException):
+            return self._unreadable(error.override, message.partition("\n")[0])
         if isinstance(error, MissingConfigException) and error.missing_cfg_file:
             return self._unknown_option(*error.missing_cfg_file.rpartition("/")[::2])
         if isinstance(error, OSError):
             return f"{error.filename or error}: {error.strerror or type(error).__name__}\n{TRACE}"
         if unknown := re.search(r"Could not override '([^']+)'", message):
             return self._unknown_key(unknown[1])
-        if cause := error.__cause__:
-            where = re.search(r"full_key: (\S+)", message)
-            return _failed_to_build(f"{where[1]}: " if where else "", cause)
-        return message or type(error).__name__
+        if missing := re.fullmatch(r"Could not delete from config\. '([^']+)' does not exist\.", message):
+            return self._nothing_to_delete(missing[1])
+        return _explain_value(error, message)
+
+    def _unreadable(self, override: str, reason: str) -> str:
+        """Say how an override should look."""
+        if "=" in override:
+            return f"{override}: cannot be read, {reason}. Put the value into quotes, or mend it"
+        groups = [path.parent.name for path in sorted(self.conf.glob(f"*/{override}.yaml")) if override.isidentifier()]
+        meant = f" Did you mean {' or '.join(f'{group}={override}' for group in groups)}?" if groups else ""
+        return f"{override}: options are given as key=value.{meant}"
 
     def _unknown_option(self, group: str, name: str) -> str:
         """Say which options a group has."""
@@ -100,11 +119,18 @@ class Mistakes:
         if (group := key.partition(".")[0]) in groups and groups[group] is None:
             return f"{key}: there is no such key before {group}, or an experiment with it, is chosen: experiment=NAME"
         hint = closest(key, [*groups, *keys])
-        return f"{key}: there is no such key.{hint} All keys: add `{self.show_keys}` to the command"
+        more = f" All keys: add `{self.show_keys}` to the command" if self.show_keys else ""
+        return f"{key}: there is no such key.{hint}{more}"
+
+    def _nothing_to_delete(self, key: str) -> str:
+        """Say what was meant by a key to be taken away."""
+        _, keys = self._valid_keys()
+        hint = f" Did you mean {key}=null?" if key in keys else closest(key, keys)
+        return f"~{key}: there is nothing to take away.{hint}"
 
     def _valid_keys(self) -> tuple[dict[str, str | None], list[str]]:
         """Groups with what is chosen of them, and all keys of the configuration that the command line chooses."""
-        words = [word.partition(",")[0] for word in sys.argv[1:]]
+        words = [word.partition(",")[0] for word in (*self.implied, *sys.argv[1:])]
         chosen = [word for word in words if "=" in word and (self.conf / word.partition("=")[0]).is_dir()]
         with hydra.initialize_config_dir(str(self.conf.resolve()), version_base="1.3"):
             try:
@@ -114,10 +140,25 @@ class Mistakes:
         return dict(config.hydra.runtime.choices), [*flat(OmegaConf.to_container(config))]
 
 
+def _explain_value(error: BaseException, message: str) -> str:
+    """Say what is wrong with the value of a key, which the message may name."""
+    where = re.search(r"full_key: (\S+)", message)
+    key = f"{where[1]}: " if where else ""
+    if isinstance(error, InstantiationException) and error.__cause__:
+        return _failed_to_build(key, error.__cause__)
+    if isinstance(error, ConfigKeyError | ConfigAttributeError):
+        return f"{key}there is no such key, and one is needed"
+    if isinstance(error, OmegaConfBaseException):
+        return key + message.partition("\n")[0]
+    return message or type(error).__name__
+
+
 def _failed_to_build(key: str, cause: BaseException) -> str:
     """Say why something that the configuration names cannot be built; `key` is "" or ends in ": "."""
     if isinstance(cause, UserError):
-        return str(cause).replace("method.tasks.NAME", key.removesuffix(": "))
+        told = str(cause).replace("method.tasks.NAME", key.removesuffix(": "))
+        task = re.match(r"method\.tasks\.[^.:]+(?=\.)", key)  # its parts have the names that they have alone
+        return f"{task[0]}.{told.removeprefix('method.')}" if task and told.startswith("method.") else told
     missing = cause.__cause__ or cause
     if isinstance(missing, ModuleNotFoundError) and (extra := PACKAGES.get((missing.name or "").partition(".")[0])):
         return f"{key}{missing}\nInstall the optional package: pip install -e '.[{extra}]'"

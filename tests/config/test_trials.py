@@ -1,5 +1,6 @@
 """Where runs go and what a sweep notes about its trials; what a user mistakes."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,16 +8,19 @@ from pathlib import Path
 import hydra
 import pytest
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import ConfigCompositionException, InstantiationException
+from hydra.errors import ConfigCompositionException, HydraException, InstantiationException
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from avel.errors import UserError
 from avel.training.failure import read_failure
 from avel.training.files import write_json
 from avel.training.sweep import read_trials
-from avel_run.checks import check_sweep
-from avel_run.folders import enter_folder, read_config, run_trial
+from avel_run.checks import check_facts, check_sweep, check_trainer, check_values, check_words
+from avel_run.folders import enter_folder, run_trial
 from avel_run.mistakes import Mistakes
+from avel_run.stored_config import read_config
 from hydra_plugins.avel_sweeps.summary import data_of
 from tests.config.conftest import CONF
 
@@ -67,8 +71,31 @@ def test_a_damaged_config_is_named(tmp_path):
     assert read_config(tmp_path) == {}
     for content in ("seed: [", "\0", "- 1", "3"):
         (tmp_path / "config.yaml").write_text(content)
-        with pytest.raises(UserError, match=r"config\.yaml: is damaged; resume=restart"):
+        with pytest.raises(UserError, match=r"config\.yaml: is damaged, .*resume=restart"):
             read_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("seed: ${oc.env:HOME}", "has interpolations"),
+        ('seed: "\\x24{oc.env:HOME}"', "has interpolations"),
+        ("a: &a [1, 2]\nb: [*a, *a]", "has aliases"),
+        ("a: !!python/object/apply:os.getcwd []", "could not determine a constructor for the tag"),
+        ("a: " + "[" * 900 + "]" * 900, "maximum recursion depth"),
+    ],
+)
+def test_a_config_that_no_run_wrote_is_not_looked_up(tmp_path, content, reason):
+    (tmp_path / "config.yaml").write_text(content)
+    with pytest.raises(UserError, match=re.escape(reason)):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["${oc.env:HOME}", "a ${b", "???"])
+def test_names_of_classes_are_not_looked_up(name):
+    check_words("class_names", ["a $ {b}", "?"])
+    with pytest.raises(UserError, match=r"data\.class_names: a configuration would look .* up: rename it"):
+        check_words("class_names", ["a", name])
 
 
 @pytest.mark.parametrize("how", ["resume=auto", "hydra.mode=MULTIRUN"])
@@ -119,6 +146,61 @@ def test_the_key_that_was_meant_is_named(monkeypatch, command, top, wrong, meant
     said = Mistakes(CONF, top=top).explain(error.value)
     assert said.startswith(f"{wrong.partition('=')[0]}: there is no such key")
     assert meant in said
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["unav_unav100"], "unav_unav100: options are given as key=value. Did you mean experiment=unav_unav100?"),
+        (["words"], "words: options are given as key=value."),
+        (["seed=[1"], "seed=[1: cannot be read, "),
+        (["~seeed"], "~seeed: there is nothing to take away. Did you mean seed"),
+        (["~ckpt_path"], "~ckpt_path: there is nothing to take away. Did you mean ckpt_path=null?"),
+    ],
+)
+def test_an_override_that_cannot_be_applied_is_told(monkeypatch, overrides, said):
+    monkeypatch.setattr(sys, "argv", ["run.py", *overrides])
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"), pytest.raises(HydraException) as error:
+        hydra.compose("config", overrides=overrides)
+    assert Mistakes(CONF).explain(error.value).startswith(said)
+
+
+def test_options_of_a_task_are_called_by_all_of_their_name():
+    loss = {"_target_": "avel.losses.dense.DenseLossConfig", "label_smoothing": 3}
+    with pytest.raises(InstantiationException) as error:
+        instantiate(OmegaConf.create({"method": {"tasks": {"ours": {"loss": loss}}}}).method)
+    assert Mistakes(CONF).explain(error.value).startswith("method.tasks.ours.loss.label_smoothing=3: give a number")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("${nothing}", "seed: Interpolation key 'nothing' not found"), ("???", "seed: Missing mandatory")],
+)
+def test_what_cannot_be_looked_up_is_one_line(compose, value, said):
+    with pytest.raises(OmegaConfBaseException) as error:
+        check_values(compose("experiment=ccnet_unav100", f"seed={value}"))
+    told = Mistakes(CONF).explain(error.value)
+    assert told.startswith(said)
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("+trainer.accumulate_grad_batches=0", "accumulate_grad_batches=0: give a whole number from 1 on"),
+        ("+trainer.gradient_clip_val=1.0", "gradient_clip_val=1.0: give method.optimizer.clip_norm instead"),
+    ],
+)
+def test_what_a_trainer_would_fail_for_in_the_first_step_is_refused(compose, override, said):
+    with pytest.raises(UserError, match=said):
+        check_trainer(compose("experiment=ccnet_unav100", override))
+
+
+def test_what_is_no_task_is_left_to_the_check_of_types():
+    config = {"data": {"sets": {"a": {"num_classes": 2}, "b": {"num_classes": 2}}}}
+    check_facts(OmegaConf.create(config | {"method": {"tasks": {"a": -1}}}))
+    with pytest.raises(UserError, match=r"method\.tasks\.b\.num_classes=3: the data have 2"):
+        check_facts(OmegaConf.create(config | {"method": {"tasks": {"a": None, "b": {"num_classes": 3}}}}))
 
 
 def test_a_value_that_does_not_fit_its_key_is_told_apart(monkeypatch):

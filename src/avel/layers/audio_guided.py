@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from avel.errors import UserError, check_choice
+from avel.errors import UserError, check_choice, check_count
 from avel.floats import at_least_float32
 
 AudioAxis = Literal["channels", "positions"]
@@ -34,14 +34,17 @@ class AudioGuidedAttention(nn.Module):
             where to look, whatever is seen there. The weights fit both.
 
     Raises:
-        UserError: an unknown `audio_axis`; when called, visual features that are no maps of P positions.
+        UserError: an unknown `audio_axis` or a size below 1; when called, visual features that are no maps of P
+            positions.
     """
 
     def __init__(
         self, visual_dim: int, audio_dim: int, *, positions: int, dim: int, audio_axis: AudioAxis = "channels"
     ) -> None:
         super().__init__()
-        check_choice("audio_axis", audio_axis, get_args(AudioAxis))
+        check_choice("method.audio_axis", audio_axis, get_args(AudioAxis))
+        check_count("method.positions", positions)
+        check_count("method.attention_dim", dim)
         self.positions = positions
         self.broadcast_axis = {"channels": -2, "positions": -1}[audio_axis]
         self.visual, self.audio = nn.Linear(visual_dim, dim), nn.Linear(audio_dim, dim)

@@ -30,7 +30,7 @@ class DependencyBranches(nn.Module):
 
     def __init__(self, dim: int, *, residual: Residual, row_mask: RowMask) -> None:
         super().__init__()
-        check_choice("row_mask", row_mask, get_args(RowMask))
+        check_choice("method.row_mask", row_mask, get_args(RowMask))
         self.row_mask = row_mask
         # with a vector per class and time, what is kept for the backward pass outweighs all else: norms are cheap
         self.temporal = AttentionBlock(dim, 1, hidden=dim, residual=residual, recompute_norms=True)

@@ -40,7 +40,7 @@ class AffineDropPath(nn.Module):
     def __init__(self, dim: int, residual: Residual) -> None:
         super().__init__()
         self.probability = residual.drop_path
-        self.scale = nn.Parameter(torch.full((dim,), residual.scale)) if residual.drop_path > 0 else None
+        self.scale = nn.Parameter(torch.full((dim,), float(residual.scale))) if residual.drop_path > 0 else None
 
     def forward(self, skip: Tensor, x: Tensor, last: nn.Linear) -> Tensor:
         """Add `last(x)`, where a branch ends, to `skip`.

@@ -10,12 +10,13 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from avel.errors import UserError
+from avel.errors import UserError, check_count, check_number
 from avel.floats import at_least_float32, full_precision
 from avel.layers.experts import expert, per_task
 from avel.layers.levels import JoinedLevels
 from avel.layers.masked import MaskedConv1d
 from avel.layers.pyramid import ConvStack
+from avel.layers.sizes import MOST_LAYERS, check_kernel
 
 EMPTY_PRIOR = 1e-6
 """Probability that an untrained classifier gives to a class without training events."""
@@ -33,6 +34,9 @@ class HeadConfig:
         class_aware: regress one pair of offsets per class instead of one per point.
         prior: probability that an untrained classifier gives to every class (focal loss needs it small).
         empty_classes: ids of classes that training has no event of; the classifier starts with 1e-6 for them.
+
+    Raises:
+        UserError: a size that no head can have, or no probability.
     """
 
     dim: int = 512
@@ -42,6 +46,12 @@ class HeadConfig:
     class_aware: bool = True
     prior: float = 0.01
     empty_classes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_count("method.head.dim", self.dim)
+        check_count("method.head.layers", self.layers, most=MOST_LAYERS)
+        check_kernel("method.head.kernel_size", self.kernel_size)
+        check_number("method.head.prior", self.prior, 0, 1, above=True, below=True)
 
 
 class ClassificationHead(nn.Module):

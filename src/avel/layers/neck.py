@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from torch import Tensor, nn
 
-from avel.errors import UserError, check_choice
+from avel.errors import UserError, check_choice, check_count
 from avel.layers.masked import MaskedConv1d, MaskedDepthwiseConv1d
 
 NeckKind = Literal["identity", "fpn"]
@@ -27,7 +27,7 @@ class NeckConfig:
             may overlap. None: up to 4 snippets at stride 1, each level twice as far as the one before.
 
     Raises:
-        UserError: an unknown `kind`, or a `dim` for "identity".
+        UserError: an unknown `kind`, a size that cannot be, or a `dim` for "identity".
     """
 
     kind: NeckKind = "identity"
@@ -38,6 +38,8 @@ class NeckConfig:
 
     def __post_init__(self) -> None:
         check_choice("method.neck.kind", self.kind, get_args(NeckKind))
+        check_count("method.neck.dim", self.dim, optional=True)
+        check_count("method.neck.first_level", self.first_level, 0)
         if self.kind == "identity" and self.dim is not None:
             raise UserError(f"method.neck.dim={self.dim}: method.neck.kind=identity changes no widths, leave it null")
 

@@ -12,6 +12,7 @@ from avel.errors import UserError
 from avel.layers.drop import Residual
 from avel.layers.masked import MaskedConv1d, downsample
 from avel.layers.position import SinusoidalPosition
+from avel.layers.sizes import check_heads, check_pyramid
 from avel.layers.transformer import AttentionBlock
 
 
@@ -30,6 +31,9 @@ class PyramidConfig:
         norm: LayerNorm behind each embedding convolution.
         drop_path: probability that a residual branch is dropped for a whole sample.
         residual_scale: first value of the learned scale of residual branches (see `Residual`).
+
+    Raises:
+        UserError: a size that no pyramid can have.
     """
 
     dim: int = 512
@@ -42,6 +46,10 @@ class PyramidConfig:
     norm: bool = True
     drop_path: float = 0.1
     residual_scale: float = 1e-4
+
+    def __post_init__(self) -> None:
+        check_pyramid(self)
+        check_heads(self.dim, self.heads)
 
     @property
     def residual(self) -> Residual:

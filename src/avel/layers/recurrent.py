@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from avel.errors import check_count
+
 
 class PairedLSTM(nn.Module):
     """Two bidirectional LSTMs of one layer that see the visual and the audio features, each for itself.
@@ -12,10 +14,14 @@ class PairedLSTM(nn.Module):
         visual_dim: width of the visual features.
         audio_dim: width of the audio features.
         dim: width H of each direction.
+
+    Raises:
+        UserError: a width below 1.
     """
 
     def __init__(self, visual_dim: int, audio_dim: int, dim: int) -> None:
         super().__init__()
+        check_count("method.lstm_dim", dim)
         self.visual = nn.LSTM(visual_dim, dim, batch_first=True, bidirectional=True)
         self.audio = nn.LSTM(audio_dim, dim, batch_first=True, bidirectional=True)
 

@@ -14,6 +14,7 @@ from avel.layers.drop import Residual
 from avel.layers.masked import MaskedConv1d, downsample
 from avel.layers.position import SinusoidalPosition
 from avel.layers.pyramid import ConvStack
+from avel.layers.sizes import check_heads, check_pyramid
 from avel.layers.transformer import AttentionBlock
 
 BlockKind = Literal["transformer", "conv"]
@@ -40,7 +41,7 @@ class SingleStreamConfig:
         residual_scale: first value of the learned scale of residual branches (see `Residual`).
 
     Raises:
-        UserError: an unknown `block`, or another number of windows than of levels.
+        UserError: an unknown `block`, a size that no pyramid can have, or another number of windows than of levels.
     """
 
     block: BlockKind = "transformer"
@@ -60,6 +61,9 @@ class SingleStreamConfig:
 
     def __post_init__(self) -> None:
         check_choice("method.pyramid.block", self.block, get_args(BlockKind))
+        check_pyramid(self)
+        if self.block == "transformer":
+            check_heads(self.dim, self.heads)
         if len(self.window_per_level) != self.levels:
             raise UserError(
                 f"method.pyramid.windows={self.windows}: give one for all levels, or {self.levels}, one for each"

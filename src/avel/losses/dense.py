@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from avel.batch import DensePrediction
-from avel.errors import UserError, check_choice
+from avel.errors import check_choice, check_number
 from avel.losses.diou import centre_diou_loss
 from avel.losses.focal import sigmoid_focal_loss, smooth_labels
 from avel.losses.ranks import mean_over_ranks, world_size
@@ -31,7 +31,7 @@ class DenseLossConfig:
             None: all points in an event are positive.
 
     Raises:
-        UserError: an unknown `same_class`, or a radius that no point can be in.
+        UserError: an unknown `same_class`, or a number outside of its range.
     """
 
     regression_weight: float | None = 1.0
@@ -42,9 +42,12 @@ class DenseLossConfig:
     centre_radius: float | None = None
 
     def __post_init__(self) -> None:
-        check_choice("loss.same_class", self.same_class, get_args(SameClass))
-        if self.centre_radius is not None and self.centre_radius <= 0:
-            raise UserError(f"method.loss.centre_radius={self.centre_radius}: give a number above 0, or null")
+        check_choice("method.loss.same_class", self.same_class, get_args(SameClass))
+        check_number("method.loss.regression_weight", self.regression_weight, optional=True)
+        check_number("method.loss.label_smoothing", self.label_smoothing, 0, 1)
+        check_number("method.loss.initial_normalizer", self.initial_normalizer)
+        check_number("method.loss.normalizer_momentum", self.normalizer_momentum, 0, 1)
+        check_number("method.loss.centre_radius", self.centre_radius, above=True, optional=True)
 
 
 class DenseLosses(NamedTuple):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from avel.batch import ClipBatch, ClipPrediction
 from avel.decoding.segment import by_argmax
-from avel.errors import check_choice
+from avel.errors import check_choice, check_count
 from avel.layers.audio_guided import AudioAxis, AudioGuidedAttention
 from avel.layers.recurrent import PairedLSTM
 from avel.losses.classification import ClassLoss, class_loss
@@ -65,8 +65,9 @@ class AVAtt(SegmentLocalizer):
         loss: ClassLoss = "cross_entropy",
         optimizer: StepRecipe | None = None,
     ) -> None:
-        check_choice("supervision", supervision, get_args(Supervision))
-        check_choice("loss", loss, get_args(ClassLoss))
+        check_choice("method.supervision", supervision, get_args(Supervision))
+        check_choice("method.loss", loss, get_args(ClassLoss))
+        check_count("method.classifier_dim", classifier_dim)
         super().__init__(num_classes, optimizer)
         self.save_hyperparameters(logger=False)
         self.supervision, self.loss = supervision, loss

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from avel.batch import ClipBatch
+from avel.errors import check_count, check_number
 from avel.losses.contrastive import contrastive_loss, pair_distance
 from avel.tasks.matching import MatchingLocalizer
 from avel.training.optim import StepRecipe
@@ -41,6 +42,9 @@ class AVDLN(MatchingLocalizer):
         optimizer: StepRecipe | None = None,
     ) -> None:
         super().__init__(num_classes, optimizer)
+        check_count("method.hidden_dim", hidden_dim)
+        check_count("method.embedding_dim", embedding_dim)
+        check_number("method.margin", margin)
         self.save_hyperparameters(logger=False)
         self.margin = margin
         self.visual, self.audio = (_embedding(dim, hidden_dim, embedding_dim) for dim in (visual_dim, audio_dim))

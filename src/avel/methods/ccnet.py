@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from avel.batch import Batch, DensePrediction
 from avel.decoding.dense import DenseDecoder
-from avel.errors import check_choice
+from avel.errors import check_choice, check_count
 from avel.layers.attention import MaskedAttention
 from avel.layers.dependency import DependencyBranches, RowMask
 from avel.layers.drop import Residual
@@ -41,7 +41,7 @@ class TemporalConsistencyGate(nn.Module):
 
     def __init__(self, dim: int, heads: int, stride: int, *, mask: GateMask) -> None:
         super().__init__()
-        check_choice("gate_mask", mask, get_args(GateMask))
+        check_choice("method.gate_mask", mask, get_args(GateMask))
         self.norm_kv, self.norm_query = nn.LayerNorm(dim), nn.LayerNorm(dim)
         mask_keys = mask == "valid_keys" or stride == 1
         self.attention = MaskedAttention(dim, heads, stride=stride, mask_keys=mask_keys)
@@ -215,6 +215,7 @@ class CCNet(DenseLocalizer):
         task = DenseTask(num_classes, max_length, head.class_aware, loss, decoder)
         super().__init__(task, pyramid.levels, optimizer)
         self.save_hyperparameters(logger=False)
+        check_count("method.neck_dim", neck_dim)
         width = 2 * pyramid.dim
         gate = partial(TemporalConsistencyGate, pyramid.dim, pyramid.heads, mask=gate_mask)
         self.pyramid = AudioVisualPyramid(visual_dim, audio_dim, max_length, pyramid, gate)

@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 
 from avel.batch import ClipBatch, ClipPrediction
 from avel.decoding.segment import by_relevance
-from avel.errors import UserError, check_choice
+from avel.errors import UserError, check_choice, check_count, check_number
 from avel.floats import at_least_float32
 from avel.losses.classification import class_loss
 from avel.losses.ranks import mean_over_ranks, world_size
@@ -157,7 +157,8 @@ class CMRAN(SegmentLocalizer):
         optimizer: learning rate, its steps and clipping.
 
     Raises:
-        UserError: an unknown option, or heads that do not divide `dim`; when called, visual features that are no maps.
+        UserError: an unknown option, a size that cannot be, or heads that do not divide `dim`; when called, visual
+            features that are no maps.
     """
 
     def __init__(
@@ -178,8 +179,13 @@ class CMRAN(SegmentLocalizer):
         loss: WeakLoss = "cross_entropy",
         optimizer: StepRecipe | None = None,
     ) -> None:
-        check_choice("supervision", supervision, get_args(Supervision))
-        check_choice("loss", loss, get_args(WeakLoss))
+        check_choice("method.supervision", supervision, get_args(Supervision))
+        check_choice("method.loss", loss, get_args(WeakLoss))
+        for name, width in (("dim", dim), ("feedforward_dim", feedforward_dim), ("attention_dim", attention_dim)):
+            check_count(f"method.{name}", width)
+        check_count("method.encoder_layers", encoder_layers)
+        check_number("method.dropout", dropout, 0, 1)
+        check_number("method.visual_dropout", visual_dropout, 0, 1)
         for name, number in (("heads", heads), ("interaction_heads", interaction_heads)):
             if number < 1 or dim % number:
                 raise UserError(f"method.{name}={number}: must divide method.dim={dim}")

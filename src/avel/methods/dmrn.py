@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from avel.batch import ClipBatch, ClipPrediction
 from avel.decoding.segment import by_argmax
-from avel.errors import UserError, check_choice
+from avel.errors import UserError, check_choice, check_count
 from avel.layers.audio_guided import AudioAxis, AudioGuidedAttention
 from avel.layers.recurrent import PairedLSTM
 from avel.losses.classification import ClassLoss, class_loss
@@ -71,9 +71,8 @@ class DMRN(SegmentLocalizer):
         loss: ClassLoss = "cross_entropy",
         optimizer: StepRecipe | None = None,
     ) -> None:
-        check_choice("loss", loss, get_args(ClassLoss))
-        if not isinstance(fusion_blocks, int) or fusion_blocks < 1:
-            raise UserError(f"method.fusion_blocks={fusion_blocks}: give a whole number from 1 on")
+        check_choice("method.loss", loss, get_args(ClassLoss))
+        check_count("method.fusion_blocks", fusion_blocks)
         super().__init__(num_classes, optimizer)
         self.save_hyperparameters(logger=False, ignore=["start_from"])
         self.fusion_blocks, self.swap_streams, self.loss = fusion_blocks, swap_streams, loss

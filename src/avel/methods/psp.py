@@ -9,7 +9,7 @@ from torch.nn.functional import one_hot
 
 from avel.batch import ClipBatch, ClipPrediction
 from avel.decoding.segment import by_argmax
-from avel.errors import check_choice
+from avel.errors import check_choice, check_count, check_number
 from avel.floats import at_least_float32
 from avel.layers.audio_guided import AudioAxis, AudioGuidedAttention
 from avel.layers.recurrent import PairedLSTM
@@ -145,9 +145,14 @@ class PSP(SegmentLocalizer):
         video_target: VideoTarget = "class",
         optimizer: StepRecipe | None = None,
     ) -> None:
-        check_choice("supervision", supervision, get_args(Supervision))
-        check_choice("pair_targets", pair_targets, get_args(PairTargets))
-        check_choice("video_target", video_target, get_args(VideoTarget))
+        check_choice("method.supervision", supervision, get_args(Supervision))
+        check_choice("method.pair_targets", pair_targets, get_args(PairTargets))
+        check_choice("method.video_target", video_target, get_args(VideoTarget))
+        check_count("method.psp_dim", psp_dim)
+        check_count("method.classifier_dim", classifier_dim)
+        check_number("method.threshold", threshold, 0, 1)
+        check_number("method.pair_weight", pair_weight)
+        check_number("method.dropout", dropout, 0, 1)
         super().__init__(num_classes, optimizer)
         self.save_hyperparameters(logger=False)
         self.supervision, self.video_target = supervision, video_target

@@ -6,6 +6,7 @@ import torch
 
 from avel.batch import Batch, DensePrediction
 from avel.decoding.dense import DenseDecoder
+from avel.errors import check_count
 from avel.layers.dependency import DependencyBlock, RowMask
 from avel.layers.heads import ClassificationHead, HeadConfig, RegressionHead
 from avel.layers.pyramid import AudioVisualPyramid, PyramidConfig
@@ -64,6 +65,7 @@ class UnAV(DenseLocalizer):
         width = 2 * pyramid.dim
         self.pyramid = AudioVisualPyramid(visual_dim, audio_dim, max_length, pyramid)
         self.dependency = None
+        check_count("method.neck_dim", neck_dim, optional=True)
         if neck_dim is not None:
             self.dependency = DependencyBlock(
                 width, self.num_classes, neck_dim, residual=pyramid.residual, row_mask=row_mask

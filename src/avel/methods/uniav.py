@@ -73,7 +73,7 @@ class UniAV(DenseLocalizer):
         check_choice("method.positions", positions, get_args(Positions))
         pyramid, head = pyramid or PyramidConfig(), head or HeadConfig()
         prompts = {
-            name: read_prompts(task.prompts, task.class_names, task.prompt_classes)
+            name: read_prompts(task.prompts, task.class_names or (), task.prompt_classes)
             for name, task in tasks.items()
             if task.prompts is not None and Path(task.prompts).exists()
         }
@@ -127,7 +127,7 @@ class UniAV(DenseLocalizer):
 
     def vocabulary(self, task: str) -> Vocabulary:
         """Prompts and names of a task's classes."""
-        return Vocabulary(self.classify.prompts(task), tuple(self.tasks[task].class_names))
+        return Vocabulary(self.classify.prompts(task), tuple(self.tasks[task].class_names or ()))
 
     @torch.no_grad()
     def set_prompts(self, task: str, prompts: Tensor, class_names: Sequence[str] = ()) -> None:
@@ -184,6 +184,7 @@ class UniAV(DenseLocalizer):
 
         Evaluation and prediction may do with fewer tasks.
         """
+        super().on_load_checkpoint(checkpoint)
         resumes = self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
         if not resumes:
             leave_out_tasks(checkpoint, self.tasks.keys())

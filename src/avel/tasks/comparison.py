@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 
 from avel.errors import UserError
 from avel.events import EventTable
+from avel.exchange.names import is_plain
 from avel.metrics.bootstrap import Interval, ResampledMAP, paired_bootstrap
 from avel.report.compare import Group, Run, options_of, run_of
 from avel.tasks.evaluation import DenseData
@@ -16,6 +18,8 @@ from avel.tasks.flat_tables import events_of, predictions_of
 from avel.training.failure import read_failure
 from avel.training.run_state import finished_runs, read_results
 from avel.training.sweep import read_trials
+
+SEED = re.compile("[0-9]{1,20}")
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
@@ -42,7 +46,7 @@ def _runs_of(folder: Path) -> list[Run]:
             status = "failed" if trials[path].status == "failed" or read_failure(path) else "unfinished"
             options = options_of(trials[path].overrides)
             found.append(
-                Run(folder=str(path), options=options, seed=int(seed) if seed.isdigit() else None, status=status)
+                Run(folder=str(path), options=options, seed=int(seed) if SEED.fullmatch(seed) else None, status=status)
             )
     return found
 
@@ -73,7 +77,7 @@ def difference(one: Group, other: Group, data: DenseData, *, split: str, resampl
 
 def _predictions(run: Run, split: str) -> EventTable:
     path = Path(run.folder) / "predictions" / f"{split}.json"
-    if not path.is_file():
+    if not is_plain(split) or not path.is_file():
         raise UserError(f"{path}: no such file; runs with one task are compared")
     return EventTable.read_json(path)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from avel.decoding.dense import DenseDecoder
-from avel.errors import UserError
+from avel.errors import UserError, check_count, check_number
 from avel.losses.dense import DenseLossConfig
 
 
@@ -20,8 +20,8 @@ class DenseTask:
         class_aware: whether offsets are regressed per class.
         loss: weights and normalization of the losses.
         decoder: thresholds and suppression that turn scores into events.
-        class_names: names of the classes by id, () where nobody told; by them prompts, and what a checkpoint has
-            learned, find the classes that they are about.
+        class_names: names of the classes by id, () or None where nobody told; by them prompts, and what a checkpoint
+            has learned, find the classes that they are about.
         prompts: .npy file with one text embedding per class (see `avel.data.prompts`), for methods that classify by
             prompts; None where a checkpoint or `UniAV.set_prompts` brings them.
         prompt_classes: which class each row of `prompts` is about; None: the .json file beside it says so, without
@@ -29,7 +29,7 @@ class DenseTask:
         weight: factor of the task's loss, above 0.
 
     Raises:
-        UserError: the weight is not above 0, or there are more or fewer names than classes.
+        UserError: a number is outside of its range, or there are more or fewer names than classes.
     """
 
     num_classes: int
@@ -37,20 +37,21 @@ class DenseTask:
     class_aware: bool = True
     loss: DenseLossConfig = DenseLossConfig()
     decoder: DenseDecoder = DenseDecoder()
-    class_names: Sequence[str] = ()
+    class_names: Sequence[str] | None = ()
     prompts: str | None = None
     prompt_classes: Sequence[str] | None = None
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "class_names", tuple(self.class_names or ()))  # YAML has lists and null
+        object.__setattr__(self, "class_names", tuple(self.class_names or ()))  # YAML has lists
         if self.class_names and len(self.class_names) != self.num_classes:
             raise UserError(
                 f"method.tasks.NAME.class_names has {len(self.class_names)} names, num_classes is {self.num_classes}:"
                 " give one name per class"
             )
-        if not self.weight > 0:
-            raise UserError(f"method.tasks.NAME.weight={self.weight}: must be above 0")
+        check_count("method.tasks.NAME.num_classes", self.num_classes)
+        check_count("method.tasks.NAME.max_length", self.max_length)
+        check_number("method.tasks.NAME.weight", self.weight, above=True)
 
     @property
     def outputs(self) -> int:

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avel.errors import UserError
+from avel.errors import UserError, check_number
+from avel.exchange.names import check_told_apart
 from avel.extraction.attempt import attempt
 from avel.extraction.progress import FileBar
 from avel.extraction.sources import Source, find_sources
-from avel.report.folder import INDEX, TABLE, LocalizedVideo, write_tables, write_video
+from avel.files import check_links
+from avel.report.folder import FOLDERS, INDEX, TABLE, LocalizedVideo, write_tables, write_video
 from avel.report.page import Page
 from avel.tasks.localization import VideoLocalizer
 
@@ -59,12 +61,16 @@ def localize_files(
         force: replace results that are there.
 
     Raises:
-        UserError: results are there.
+        UserError: results are there, a folder in it is a link to elsewhere, or the threshold is no number from 0 on.
     """
+    if threshold is not None:
+        check_number("--threshold", threshold)
     if (folder / TABLE).exists() and not force:
         raise UserError(f"{folder / TABLE}: is there already; --force replaces it")
+    check_links(folder / name for name in FOLDERS)
     outcome, pages = Outcome(), []
     sources = _sources(paths, outcome.failed)
+    check_told_apart(folder, [source.video for source in sources])
     with FileBar([source.path.stat().st_size for source in sources]) as bar:
         for source in sources:
             pages += _localize(source, localizer, folder, threshold, bar, outcome)

@@ -11,6 +11,7 @@ from torch import Tensor
 from avel.batch import ClipBatch
 from avel.data.clips import ClipFacts
 from avel.decoding.matching import Matches, match_events
+from avel.errors import check_count
 from avel.losses.contrastive import pair_distance
 from avel.tasks.base import Localizer
 from avel.tasks.matching_evaluation import MatchingData, MatchingEvaluation, matching_baselines
@@ -27,6 +28,9 @@ class MatchingLocalizer(Localizer, ABC):
     Args:
         num_classes: classes C of events; background is the further class C.
         optimizer: learning rate, its steps and clipping.
+
+    Raises:
+        UserError: there is no class.
     """
 
     monitor = "matching"
@@ -36,6 +40,7 @@ class MatchingLocalizer(Localizer, ABC):
 
     def __init__(self, num_classes: int, optimizer: StepRecipe | None) -> None:
         super().__init__(optimizer or StepRecipe())
+        check_count("method.num_classes", num_classes)
         self.num_classes = num_classes
 
     @abstractmethod

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, Protocol, cast, get_args
-from urllib.parse import quote
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -60,7 +59,7 @@ class AttentionPictures(Callback):
         folder: str | Path | None,
         *,
         count: int = 8,
-        videos: Sequence[str] | None = None,
+        videos: Sequence[str | int] | None = None,
         video_dir: str | Path | None = None,
         style: Style = "readable",
         every_n_epochs: int | None = None,
@@ -144,7 +143,7 @@ class AttentionPictures(Callback):
             frames = self._frames(video, [(t + 0.5) * data.snippet_seconds for t in range(len(labels))])
             image = attention_sheet(attention, captions, frames=frames, title=video, style=self.style)
             if folder:
-                with whole_file(folder / f"{quote(video, safe=' ')}.png") as path:
+                with whole_file(folder / f"{name}.png") as path:
                     image.save(path, "PNG")
             for board in dashboards(trainer.loggers):
                 board.show_picture(f"{prefix}/{name}", image, moment_of(trainer))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from avel.errors import UserError, readable
 from avel.report.run_report import RunFacts
 
 MOST_POINTS = 300
@@ -117,13 +118,22 @@ def duration(seconds: float) -> str:
 
 
 def read_curves(path: Path) -> Curves:
-    """Read what was logged in training from `metrics.csv`: name -> steps and numbers, thinned; {} without the file."""
+    """Read what was logged in training from `metrics.csv`: name -> steps and numbers, thinned; {} without the file.
+
+    Raises:
+        UserError: it is damaged.
+    """
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = [name for name in (rows[0] if rows else ()) if name.split("/")[0] in CURVES]
-    curves = {name: _curve([(int(row["step"]), row[name]) for row in rows if row[name]]) for name in names}
+        reader = csv.DictReader(file)
+        try:
+            rows = list(reader)
+            names = [name for name in reader.fieldnames or () if name.split("/")[0] in CURVES]
+            curves = {name: _curve([(int(row["step"]), row[name]) for row in rows if row[name]]) for name in names}
+        except (ValueError, TypeError, KeyError, csv.Error) as error:
+            reason = readable(f"{type(error).__name__}: {error}")
+            raise UserError(f"{path}: is no table of a training ({reason}): move it away") from None
     return {name: curve for name, curve in curves.items() if len(curve[0]) > 1}
 
 

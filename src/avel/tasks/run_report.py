@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from avel.data.event_checks import LONGEST
 from avel.errors import UserError
 from avel.events import EventTable
+from avel.exchange.names import is_plain
 from avel.report.page import relative_url
 from avel.report.run_report import Report, Section
 from avel.report.run_report_page import write_report
@@ -104,6 +106,8 @@ def read_run(folder: Path) -> JudgedRun:
     if lacking or results.get("monitor", "map") not in SECTIONS:
         what = f"lacks {', '.join(lacking)}" if lacking else f"is about {results['monitor']}"
         raise UserError(f"{folder / 'results.json'} {what}: it is of another version; repeat the run's test")
+    if wrong := [name for name in (results["split"], *results.get("tasks", ())) if not is_plain(str(name))]:
+        raise UserError(f"{folder / 'results.json'}: {wrong[0]!r} is no name of a split or task: repeat the run's test")
     if results["stage"] == "predict":
         raise UserError(f"{folder}: has predicted only (stage=predict), nothing was judged; give a run that tested")
     tables = {task: _read_table(folder, task, results["split"]) for task in results.get("tasks", {"": None})}
@@ -113,9 +117,15 @@ def read_run(folder: Path) -> JudgedRun:
 def _read_table(folder: Path, task: str, split: str) -> EventTable:
     path = folder / "predictions" / task / f"{split}.json"
     try:
-        return EventTable.read_json(path)
+        table = EventTable.read_json(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read ({error}): repeat the run's test, or give another run") from None
+    if not table.videos:
+        raise UserError(f"{path}: is about no video: repeat the run's test, or give another run")
+    for event in table:
+        if not all(abs(value) < LONGEST for value in (event.start, event.end, event.score or 0.0)):
+            raise UserError(f"{path}: video {event.video!r}: no run finds {event}: repeat the run's test")
+    return table
 
 
 def write_run_report(

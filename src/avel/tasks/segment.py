@@ -10,6 +10,7 @@ from torch import Tensor
 
 from avel.batch import ClipBatch, ClipPrediction
 from avel.data.clips import ClipFacts
+from avel.errors import check_count
 from avel.tasks.base import Localizer
 from avel.tasks.baselines import segment_baselines
 from avel.tasks.segment_evaluation import SegmentData, SegmentEvaluation
@@ -25,6 +26,9 @@ class SegmentLocalizer(Localizer, ABC):
     Args:
         num_classes: classes C of events; background is the further class C.
         optimizer: learning rate, its steps and clipping.
+
+    Raises:
+        UserError: there is no class.
     """
 
     monitor = "accuracy"
@@ -33,6 +37,7 @@ class SegmentLocalizer(Localizer, ABC):
 
     def __init__(self, num_classes: int, optimizer: StepRecipe | None) -> None:
         super().__init__(optimizer or StepRecipe())
+        check_count("method.num_classes", num_classes)
         self.num_classes = num_classes
 
     @abstractmethod

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor
 
-from avel.errors import check_choice
+from avel.errors import check_choice, check_number
 
 
 class ExponentialMovingAverage(WeightAveraging):
@@ -29,12 +29,16 @@ class ExponentialMovingAverage(WeightAveraging):
         warmup: keep only (1 + n) / (10 + n) in update n = 1, 2, … as long as that is less than `decay`, so
             that the average soon leaves the initial weights behind. The released codes do not (False).
         validate: what validation sees. The released codes select on "raw" weights, then test averaged ones.
+
+    Raises:
+        UserError: an unknown `validate`, or a decay by which nothing, or more than everything, is averaged.
     """
 
     def __init__(
         self, decay: float = 0.999, warmup: bool = True, validate: Literal["averaged", "raw"] = "averaged"
     ) -> None:
-        check_choice("validate", validate, ("averaged", "raw"))
+        check_choice("callbacks.average.validate", validate, ("averaged", "raw"))
+        check_number("callbacks.average.decay", decay, 0, 1, below=True)
         super().__init__(use_buffers=False, multi_avg_fn=self._update)
         self.decay = decay
         self.warmup = warmup

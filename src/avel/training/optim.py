@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 from torch.optim import Adam, AdamW
 
-from avel.errors import UserError, check_choice
+from avel.errors import UserError, check_choice, check_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ class OptimizerRecipe:
         names = ("lr", "weight_decay", "eps", "warmup_epochs", "min_lr", "clip_norm")
         values = {name: getattr(self, name) for name in names}
         for name, value in (values | {f"lr_of.{name}": lr for name, lr in self.lr_of.items()}).items():
-            if not isinstance(value, int | float) or value < 0:
-                raise UserError(f"method.optimizer.{name}={value}: give a number from 0 on")
+            check_number(f"method.optimizer.{name}", value)
+        for beta in self.betas:
+            check_number("method.optimizer.betas", beta, 0, 1, below=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,8 @@ class StepRecipe:
     def __post_init__(self) -> None:
         check_choice("method.optimizer.interval", self.interval, ("epoch", "step"))
         for name in ("lr", "gamma", "eps"):
-            if not isinstance(value := getattr(self, name), int | float) or value < 0:
-                raise UserError(f"method.optimizer.{name}={value}: give a number from 0 on")
-        norm = self.clip_norm
-        if norm is not None and (not isinstance(norm, int | float) or norm <= 0):
-            raise UserError(f"method.optimizer.clip_norm={norm}: give a number above 0, or null")
+            check_number(f"method.optimizer.{name}", getattr(self, name))
+        check_number("method.optimizer.clip_norm", self.clip_norm, above=True, optional=True)
         counts = self.milestones
         if not isinstance(counts, Sequence) or any(not isinstance(count, int) or count < 1 for count in counts):
             raise UserError(f"method.optimizer.milestones={counts}: give a list of whole numbers from 1 on")
@@ -114,3 +113,26 @@ def build_optimizer(module: nn.Module, recipe: OptimizerRecipe) -> AdamW:
 def build_adam(module: nn.Module, recipe: StepRecipe) -> Adam:
     """Return Adam (Kingma & Ba, ICLR 2015) over all trainable parameters, without weight decay."""
     return Adam([p for p in module.parameters() if p.requires_grad], lr=recipe.lr, eps=recipe.eps)
+
+
+def take_rate(checkpoint: Mapping[str, Any], lr: float) -> None:
+    """Let a training that is resumed have the learning rate of its own recipe, at the place where its schedule is.
+
+    (PyTorch restores the rate that the checkpoint was trained with. A checkpoint of the same rate stays as it is.)
+
+    Args:
+        checkpoint: is changed.
+        lr: base rate of the groups of parameters that have none of their own.
+    """
+    states = checkpoint.get("optimizer_states", ()), checkpoint.get("lr_schedulers", ())
+    for optimizer, schedule in zip(*states, strict=False):
+        groups = optimizer["param_groups"]
+        before = groups[0].get("initial_lr")
+        if not before or before == lr:
+            continue
+        for group in groups:
+            if group["initial_lr"] == before:
+                group["lr"] *= lr / before
+                group["initial_lr"] = lr
+        schedule["base_lrs"] = [group["initial_lr"] for group in groups]
+        schedule["_last_lr"] = [group["lr"] for group in groups]

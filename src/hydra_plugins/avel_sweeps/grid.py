@@ -9,7 +9,9 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from .sweep_folder import check_number, close, settle_folder
+from avel.errors import check_count
+
+from .sweep_folder import close, settle_folder
 
 
 class GridSweeper(BasicSweeper):
@@ -20,8 +22,7 @@ class GridSweeper(BasicSweeper):
     """
 
     def __init__(self, max_batch_size: int | None = None) -> None:
-        if max_batch_size is not None:
-            check_number("max_batch_size", max_batch_size, 1)
+        check_count("hydra.sweeper.max_batch_size", max_batch_size, optional=True)
         super().__init__(max_batch_size)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:

@@ -15,9 +15,9 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from avel.errors import UserError
+from avel.errors import UserError, check_count
 
-from .sweep_folder import check_number, close, settle_folder
+from .sweep_folder import close, settle_folder
 
 
 class OptunaSweeper(Sweeper):
@@ -34,7 +34,7 @@ class OptunaSweeper(Sweeper):
 
     def __init__(self, n_trials: int, n_jobs: int, seed: int, search_space: DictConfig) -> None:
         for key, value, least in (("n_trials", n_trials, 1), ("n_jobs", n_jobs, 1), ("seed", seed, 0)):
-            check_number(key, value, least)
+            check_count(f"hydra.sweeper.{key}", value, least)
         self.n_trials, self.n_jobs, self.seed = n_trials, n_jobs, seed
         self.search_space: dict[str, Any] = OmegaConf.to_container(search_space, resolve=True)  # type: ignore[assignment]
 

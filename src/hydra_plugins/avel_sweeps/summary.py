@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from hydra.errors import HydraException
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 if TYPE_CHECKING:  # Hydra imports this module whenever it starts
     from avel.report.compare import Group
@@ -29,10 +22,10 @@ def summarize(folders: Sequence[Path], out: Path | None, *, resamples: int = 100
         UserError: there are no runs.
     """
     from rich.console import Console
-    from rich.markup import escape
 
     from avel.report.compare import group_runs, show_tables, to_csv, to_markdown
     from avel.tasks.comparison import read_runs
+    from avel.terminal import escape
     from avel.training.console import WIDTH
     from avel.training.files import write_text
 
@@ -79,19 +72,12 @@ def data_of(run: Path, data_dir: Path | None = None) -> Any:
         UserError: its configuration cannot be read, is of another version, or names other code than the data sets of
             this package.
     """
-    from avel.errors import UserError
+    from avel_run.stored_config import NAME, build_data, read_config
 
-    path = run / "config.yaml"
-    try:
-        config = OmegaConf.load(path).data or {}
-        called = re.findall(r"_target_: (.*)", OmegaConf.to_yaml(config, resolve=True))
-        # a run of others may name any code, also that which a module of ours imports
-        if not called or not all(re.fullmatch(r"avel\.data\.\w+\.[A-Z]\w+", name) for name in called):
-            raise UserError(f"{path}: a _target_ in data is no class of avel.data")
-        for section in (config, *config.get("sets", {}).values()):
-            if data_dir and "root" in section:
-                section.root = str(data_dir / Path(section.root).name)
-        return instantiate(config, _convert_="all")
-    except (YAMLError, OmegaConfBaseException, HydraException) as error:
-        reason = str(error.__cause__ or error).partition("\n")[0]
-        raise UserError(f"{path}: no data set can be built from it ({reason}): repeat the run's test") from None
+    path = run / NAME
+    config = read_config(run).get("data")
+    sets = config.get("sets") if isinstance(config, dict) else None
+    for section in (config, *(sets.values() if isinstance(sets, dict) else ())):
+        if data_dir and isinstance(section, dict) and "root" in section:
+            section["root"] = str(data_dir / Path(str(section["root"])).name)
+    return build_data(config, path)

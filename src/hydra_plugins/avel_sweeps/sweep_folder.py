@@ -7,8 +7,6 @@ from pathlib import Path
 
 from omegaconf import DictConfig, open_dict, read_write
 
-from avel.errors import UserError
-
 
 def settle_folder(config: DictConfig, *more: str) -> Path:
     """Name a sweep by its overrides, so that the same sweep finds its folder again; `hydra.sweep.dir=DIR` is another.
@@ -27,12 +25,6 @@ def settle_folder(config: DictConfig, *more: str) -> Path:
             quoted = str(folder).replace("'", r"\'")
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
     return folder
-
-
-def check_number(key: str, value: object, least: int) -> None:
-    """Raise a UserError unless `value`, that of `hydra.sweeper.<key>`, is a whole number from `least` on."""
-    if type(value) is not int or value < least:
-        raise UserError(f"hydra.sweeper.{key}={value}: give a whole number from {least} on")
 
 
 def close(folder: Path) -> None:

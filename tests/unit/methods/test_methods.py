@@ -28,7 +28,7 @@ def test_unav_leaves_one_padded_step_on_every_level(longest):
         (lambda: DenseDecoder(voting_weight="iou"), "decoder.voting_weight=iou: unknown, choose one of score, score_"),
         (lambda: DenseLossConfig(centre_radius=0), "method.loss.centre_radius=0: give a number above 0, or null"),
         (lambda: DenseLossConfig(same_class="first"), "loss.same_class=first: unknown, choose one of shortest, last"),
-        (lambda: narrow(UnAV, pyramid=PyramidConfig(dim=5, heads=2)), "5 channels cannot be shared out to 2"),
+        (lambda: PyramidConfig(dim=5, heads=2), "method.pyramid.heads=2: must divide method.pyramid.dim=5"),
     ],
 )
 def test_unknown_options_are_refused(change, message):

@@ -71,3 +71,10 @@ def test_of_a_sweep_all_trials_are_read(tmp_path, monkeypatch):
 def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(UserError, match="no runs there"):
         read_runs([tmp_path])
+
+
+@pytest.mark.parametrize("seed", ["\N{SUPERSCRIPT TWO}", "9" * 5000, "x"])
+def test_seeds_of_unfinished_trials_may_be_no_numbers(tmp_path, seed):
+    write_trial(tmp_path, Trial(0, str(tmp_path / "run"), (f"seed={seed}",)))
+    (found,) = read_runs([tmp_path])
+    assert found.seed is None

@@ -13,5 +13,5 @@ def test_names_may_come_as_yaml_has_them():
 
 @pytest.mark.parametrize("weight", [0, -1, float("nan")])
 def test_weights_are_above_0(weight):
-    with pytest.raises(UserError, match=r"method\.tasks\.NAME\.weight=.*: must be above 0"):
+    with pytest.raises(UserError, match=r"method\.tasks\.NAME\.weight=.*: give a number above 0"):
         DenseTask(2, 32, weight=weight)

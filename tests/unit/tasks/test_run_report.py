@@ -206,8 +206,11 @@ def test_an_unfinished_run_has_none(tmp_path):
     ("results", "what"),
     [
         ({"metrics": {}}, "lacks data, stage, split, videos, tiou_grid"),
-        ({"data": "x", "stage": "fit", "split": "test", "metrics": {}, "tasks": {"x": {"videos": {}}}}, "tiou_grid"),
-        (RESULTS | {"videos": {}, "tiou_grid": [], "monitor": "beauty"}, "is about beauty"),
+        ({"data": "x", "stage": "fit", "split": "test", "metrics": {}, "tasks": {"x": {}}}, "videos, tiou_grid"),
+        (
+            RESULTS | {"videos": {"evaluated": 0, "annotated": 0}, "tiou_grid": [0.5], "monitor": "beauty"},
+            "is about beauty",
+        ),
     ],
 )
 def test_results_of_another_version_are_told(tmp_path, results, what):
