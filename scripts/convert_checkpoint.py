@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from avel.errors import UserError
+from avel.errors import UserError, harmless
 
 EPILOG = """FILE: state dict or training state (.pth, .pth.tar) of UnAV, UniAV, CCNet, ActionFormer or CMRAN, whole
 module (.pt) of AV-att, DMRN or PSP, weights of AVDLN (.h5). No code in it is run. OUT.ckpt is for stage=test
@@ -58,7 +58,7 @@ def main() -> None:
     except (UserError, OSError) as error:
         parser.exit(2, f"{error}\n")
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    console.print(*converted.lines(), f"wrote {args.out}", sep="\n")
+    console.print(*map(harmless, converted.lines()), f"wrote {args.out}", sep="\n")
 
 
 if __name__ == "__main__":

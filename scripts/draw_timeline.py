@@ -1,17 +1,16 @@
 """Draws annotated and predicted events of one video: `python scripts/draw_timeline.py RUN --out FILE.svg`."""
 
 import argparse
-import re
 from pathlib import Path
-
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from typing import Any
 
 from avel.data.annotations import VideoAnnotation
 from avel.data.dense_module import DenseDataModule
-from avel.errors import UserError
+from avel.errors import UserError, check_number
 from avel.events import Event, EventTable
+from avel.files import whole_file
 from avel.report.timeline import draw_timeline
+from avel_run.stored_config import NAME, build_data, read_config
 
 
 def main() -> None:
@@ -31,7 +30,8 @@ def main() -> None:
     args = parser.parse_args()
     try:
         picture = draw(args.run, args.task, args.split, args.video, args.min_score)
-        args.out.write_text(picture, encoding="utf-8")
+        with whole_file(args.out) as temporary:
+            temporary.write_text(picture, encoding="utf-8")
     except (UserError, OSError) as error:
         parser.exit(2, f"{error}\n")
     print(f"wrote {args.out}")
@@ -39,13 +39,14 @@ def main() -> None:
 
 def draw(run: Path, task: str | None, split: str, video: str | None, min_score: float) -> str:
     """Read the run's predictions and its data set's annotations and draw one of their videos."""
+    check_number("--min-score", min_score, 0, 1)
     task, config = choose(run, task)
+    data = build_data(config, run / NAME)
     path = run / "predictions" / task / f"{split}.json"
     try:
         predicted = EventTable.read_json(path).by_video()
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} cannot be read ({error}): {run} must be a run that tested or predicted") from None
-    data = instantiate(config, _convert_="all")
     if not isinstance(data, DenseDataModule):
         raise UserError(
             f"{run}: its videos are short clips, without a timeline; their pictures lie in {run / 'attention'}"
@@ -61,21 +62,18 @@ def draw(run: Path, task: str | None, split: str, video: str | None, min_score: 
     return draw_timeline(video, annotated[video].duration, events, predicted[video], min_score)
 
 
-def choose(run: Path, task: str | None) -> tuple[str, DictConfig]:
+def choose(run: Path, task: str | None) -> tuple[str, Any]:
     """Return the task, "" where a run has one without a name, and the options of its data set."""
-    try:
-        config = OmegaConf.load(run / "config.yaml").data
-    except (OSError, AttributeError):
-        raise UserError(f"{run} must be the folder of a run: it has no config.yaml that names data") from None
-    sets = config.get("sets", {"": config})
+    config = read_config(run).get("data")
+    if not isinstance(config, dict):
+        raise UserError(f"{run} must be the folder of a run: it has no config.yaml that names data")
+    sets = config.get("sets")
+    sets = sets if isinstance(sets, dict) else {"": config}
     tasks = [task] if task is not None else [*sets]
     if len(tasks) > 1:
         raise UserError(f"{run} has several tasks: choose one by --task {' or '.join(tasks)}")
     if tasks[0] not in sets:
         raise UserError(f"--task {task}: {run} has {', '.join(sets) or 'one task, without a name: leave --task out'}")
-    called = re.findall(r"_target_: (.*)", OmegaConf.to_yaml(sets[tasks[0]], resolve=True))
-    if not called or not all(name.startswith("avel.data.") for name in called):  # a run of others may name any code
-        raise UserError(f"{run / 'config.yaml'}: a _target_ in data is not in avel.data")
     return tasks[0], sets[tasks[0]]
 
 

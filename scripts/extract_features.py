@@ -14,6 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import track
 
+from avel.errors import check_number, harmless
+from avel.training import ranks
+from avel_run.arguments import check_arguments
 from avel_run.mistakes import Mistakes
 
 if TYPE_CHECKING:  # torch takes seconds to import: --help does without
@@ -52,6 +55,9 @@ def extract(src: Path, out: Path, cfg: DictConfig) -> Summary | None:
 
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    check_number("chunk", cfg.chunk, above=True)
+    for key in ("encoder", "trainer"):
+        check_arguments(key, OmegaConf.to_container(cfg[key], resolve=True))
     encoders = EncoderPair(**instantiate(cfg.encoder, _convert_="all"))
     shapes = (encoders.visual.shape, encoders.audio.shape)
     packed = check_packing(out, packed=cfg.packed, dtype=cfg.dtype, shapes=shapes)
@@ -64,7 +70,7 @@ def tell(summary: Summary, out: Path, cfg: DictConfig) -> None:
     from avel.data.pack_folder import pack_extracted
 
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    console.print(*summary.lines(), sep="\n")
+    console.print(*map(harmless, summary.lines()), sep="\n")
     if cfg.packed and (packing := pack_extracted(out, dtype=cfg.dtype, track=track)):
         console.print(*packing.lines(), sep="\n")
 
@@ -72,7 +78,7 @@ def tell(summary: Summary, out: Path, cfg: DictConfig) -> None:
 def main() -> None:
     """Extract features."""
     args = build_parser().parse_args()
-    with Mistakes(CONF, top="extract", show_keys="--cfg").told():
+    with Mistakes(CONF, top="extract", show_keys="--cfg").told(), ranks.one_voice():
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             cfg = hydra.compose("extract", overrides=args.overrides)
         if args.cfg:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from avel.errors import UserError
+from avel.errors import UserError, harmless
 
 EPILOG = """DIR gets events.json (ActivityNet), events.csv, and per video labels/ID.txt (Audacity), subtitles/ID.srt and
 pages/ID.html, all of which index.html lists. Exit code 1: some files could not be read, for reasons that are listed; 2:
@@ -59,7 +59,7 @@ def main() -> None:
         outcome = localize_files(args.videos, localizer, args.out, threshold=args.threshold, force=args.force)
     except (UserError, OSError) as error:
         parser.exit(2, f"{error}\n")
-    Console(soft_wrap=True, highlight=False, markup=False).print(*outcome.lines(args.out), sep="\n")
+    Console(soft_wrap=True, highlight=False, markup=False).print(*map(harmless, outcome.lines(args.out)), sep="\n")
     sys.exit(1 if outcome.failed else 0)
 
 

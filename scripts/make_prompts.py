@@ -58,7 +58,8 @@ def main() -> None:
     """Make the prompts and say what to do with them."""
     parser = build_parser()
     args = parser.parse_args()
-    sys.path.append(str(Path.cwd()))  # where modules of the user's own are sought
+    if ":" in args.encoder:
+        sys.path.append(str(Path.cwd()))  # where modules of the user's own are sought; nobody else's
     try:
         shape = make(args)
     except (UserError, OSError) as error:

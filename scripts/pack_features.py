@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.progress import track
 
-from avel.errors import UserError
+from avel.errors import UserError, harmless
 
 if TYPE_CHECKING:  # torch takes seconds to import: --help does without
     from avel.data.families import FeatureFamily
@@ -67,7 +67,7 @@ def main() -> None:
     console.print(*packing.lines(), sep="\n")
     if left_out:
         first = ", ".join(left_out[:3]) + (", …" if left_out[3:] else "")
-        console.print(f"Left out, because files of theirs are missing: {len(left_out)} videos ({first})")
+        console.print(f"Left out, because files of theirs are missing: {len(left_out)} videos ({harmless(first)})")
 
 
 if __name__ == "__main__":

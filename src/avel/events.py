@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from avel.errors import UserError
-from avel.files import whole_file
+from avel.files import open_regular, whole_file
 
 CSV_COLUMNS = ("video", "start", "end", "label", "score")
 HALVES = "surrogatepass"
@@ -66,7 +68,13 @@ class EventTable:
         return groups
 
     def above(self, score: float) -> EventTable:
-        """Return the table without predictions that are less sure than `score`; it speaks about the same videos."""
+        """Return the table without predictions that are less sure than `score`; it speaks about the same videos.
+
+        Raises:
+            UserError: the score is NaN, which no score is above or below.
+        """
+        if math.isnan(score):
+            raise UserError(f"least score {score}: give a number")
         return EventTable([event for event in self.events if event.score is None or event.score >= score], self.videos)
 
     def order(self) -> list[int]:
@@ -132,7 +140,8 @@ class EventTable:
             UserError: something is malformed.
         """
         try:
-            return cls.from_activitynet(json.loads(path.read_text(encoding="utf-8")))
+            with open_regular(path) as file:
+                return cls.from_activitynet(json.loads(file.read().decode("utf-8")))
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: is not in ActivityNet's layout of results: {error}") from None
 
@@ -164,7 +173,7 @@ class EventTable:
             UserError: something is malformed; the message names the line.
         """
         events, videos = [], []
-        with path.open(encoding="utf-8-sig", errors=HALVES, newline="") as file:
+        with TextIOWrapper(open_regular(path), encoding="utf-8-sig", errors=HALVES, newline="") as file:
             reader = csv.DictReader(file, strict=True)
             try:
                 if missing := [column for column in CSV_COLUMNS if column not in (reader.fieldnames or ())]:

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,10 @@ def test_a_table_that_is_no_text_is_named(tmp_path):
     (tmp_path / "events.csv").write_bytes("video,start,end,label,score\nv,0,1,Löwe,\n".encode("latin-1"))
     with pytest.raises(UserError, match=r"events\.csv: line 1: .*utf-8"):
         EventTable.read_csv(tmp_path / "events.csv")
+
+
+@pytest.mark.parametrize("read", [EventTable.read_json, EventTable.read_csv])
+def test_a_pipe_is_not_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(OSError, match="not a regular file"):
+        read(tmp_path / "a")

@@ -15,7 +15,7 @@ from avel.exchange.folder import write_folder
 from avel.exchange.label_studio import interface_text, tasks_text
 from avel.exchange.media import Media
 from avel.exchange.subtitles import srt_text, vtt_text
-from avel.files import whole_file
+from avel.files import WriteError, whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,10 @@ def write_events(table: EventTable, path: Path, name: str, *, media: Media | Non
             raise UserError(f"video {event.video!r}: {event} cannot be written: times and scores must be finite")
     try:
         FORMATS[name].write(table, path, media or Media())
+    except WriteError:  # says so itself
+        raise
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}: {error.filename})") from None
+        raise UserError(f"{path}: cannot be written: {error.strerror} ({error.filename})") from None
 
 
 def _activitynet(table: EventTable, path: Path, media: Media) -> None:

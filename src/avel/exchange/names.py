@@ -6,6 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from hashlib import blake2b
+from pathlib import Path
+
+from avel.errors import UserError
+from avel.files import tells_apart
 
 UNSAFE = re.compile(r'[<>:"/\\|?*]|^[. ]+|[. ]+$')
 RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?", re.IGNORECASE)
@@ -31,6 +35,21 @@ def file_names(videos: Iterable[str]) -> dict[str, str]:
         taken.add(_folded(name))
         names[video] = name
     return names
+
+
+def check_told_apart(folder: Path, names: Iterable[str]) -> None:
+    """Refuse names that the disk of a folder takes for one: the files of one would replace those of the other.
+
+    Raises:
+        UserError: there are two such.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        first = seen.setdefault(_folded(name), name)
+        if first != name and not tells_apart(folder, first, name):
+            raise UserError(
+                f"{folder}: this disk takes {first!r} and {name!r} for one name: rename one, or choose another disk"
+            )
 
 
 def is_plain(name: str) -> bool:

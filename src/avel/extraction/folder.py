@@ -19,7 +19,7 @@ from avel.extraction.extract import Features
 from avel.extraction.manifest import ENDINGS, NAME, PACKED, Manifest, read_manifest, read_object
 from avel.extraction.records import Record, record_of
 from avel.extraction.sources import Source
-from avel.files import whole_file
+from avel.files import check_links, whole_file
 from avel.provenance import Provenance, differences, show_differences
 
 OURS = "reading"
@@ -50,9 +50,11 @@ class FeatureStore:
             overwrite: features that were made in another way may be removed.
 
         Raises:
-            UserError: its features were made in another way, or by another program; or `overwrite` is no truth value.
+            UserError: its features were made in another way, or by another program; `overwrite` is no truth value; or
+                `records` is a link.
         """
         check_flag("overwrite", overwrite)
+        check_links([self.records])
         there, path = read_manifest(self.root).provenance, self.root / NAME
         foreign = next(iter(self._features()), None) if there is None else path if OURS not in there else None
         if foreign:
@@ -115,7 +117,7 @@ class FeatureStore:
         return record is not None and is_there and record.is_about(source.path)
 
     def _merge(self, manifest: Manifest) -> Manifest:
-        for path in sorted(self.records.glob("[!.]*.json")):
+        for path in sorted(self.records.glob("*.json")):
             manifest.add(path.stem, record_of(read_object(path), path))
         manifest.provenance = self.provenance
         manifest.write(self.root)
@@ -134,5 +136,5 @@ def _size(source: Source) -> int:
 
 
 def _save(path: Path, array: Encoded) -> None:
-    with whole_file(path) as temporary, temporary.open("wb") as file:
+    with whole_file(path, durable=True) as temporary, temporary.open("wb") as file:
         np.save(file, array)

@@ -11,6 +11,7 @@ from typing import Any
 from lightning import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader, IterableDataset
 
+from avel.exchange.names import check_told_apart
 from avel.extraction.attempt import attempt
 from avel.extraction.extract import Features, Progress
 from avel.extraction.folder import FeatureStore
@@ -89,6 +90,7 @@ def extract_folder(
     """
     sources, store = find_sources(source), FeatureStore(out, encoders.provenance(), packed)
     store.check(overwrite=overwrite)  # on every rank, before any of them begins
+    check_told_apart(out, [source.video for source in sources])
     files = SourceFiles(sources, store)
     with warnings.catch_warnings():
         for message in NOT_FOR_USERS:

@@ -23,6 +23,15 @@ from av.video.stream import VideoStream
 
 from avel.errors import UserError
 
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpeg,mpegts,ogg,asf,wtv,mxf,nut,rm,dv,gif,apng,ivf,yuv4mpegpipe,"
+    "h261,h263,h264,hevc,m4v,mpegvideo,mjpeg,aac,ac3,eac3,aiff,amr,ape,au,caf,dts,flac,loas,mp3,oma,tta,voc,w64,wav,wv"
+)
+"""Formats that hold what they play: lists of other files (HLS, DASH, ffconcat, SDP) may name any file or address."""
+
+OPTIONS = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+"""What FFmpeg may open when it is given a file, whatever this is called."""
+
 LONGEST = 100 * 3600.0
 """Seconds; a file that claims more has damaged time stamps."""
 MOST_PIXELS = 2**26
@@ -139,7 +148,7 @@ def opened(path: str | Path) -> Iterator[InputContainer]:
         raise UserError(f"{path}: no such file")
     try:
         # "file:" because a name may have colons; the names of artists and songs may be in any encoding
-        with av.open(f"file:{path}", metadata_errors="replace") as container:
+        with av.open(f"file:{path}", metadata_errors="replace", options=OPTIONS) as container:
             yield container
     except av.FFmpegError as error:
         raise UserError(f"{path}: cannot be read as video or sound ({error.strerror}): get it again") from error

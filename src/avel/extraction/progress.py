@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from avel.extraction.records import Record
 from avel.extraction.sources import Source
+from avel.terminal import escape
 
 STEADY = 600.0
 """Seconds of work from which the time that is left is guessed: files differ."""

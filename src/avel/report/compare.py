@@ -14,7 +14,9 @@ from typing import Any
 
 from rich.table import Column, Table
 
+from avel.errors import UserError, harmless
 from avel.run_names import deciding
+from avel.terminal import escape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +63,16 @@ class Group:
 
 
 def run_of(folder: str, results: Mapping[str, Any]) -> Run:
-    """Read what `results.json` says."""
+    """Read what `results.json` says.
+
+    Raises:
+        UserError: it lacks what runs are told apart by.
+    """
+    if lacking := [name for name in ("data", "stage", "split", "seed") if results.get(name) is None]:
+        raise UserError(f"{folder}: results.json lacks {', '.join(lacking)}: repeat the run's test")
     monitor, split = results.get("monitor", "map"), results["split"]
     prefix = "val" if results["stage"] == "validate" else "test"
-    overrides = results.get("overrides", [f"experiment={results['experiment']}"])  # those of old runs are not known
+    overrides = results.get("overrides", [f"experiment={results.get('experiment')}"])  # those of old runs are not known
     return Run(
         folder=folder,
         options=options_of(overrides),
@@ -140,7 +148,7 @@ def show_tables(groups: Sequence[Group]) -> list[Table]:
     ):
         table = Table(*(Column(name, overflow="fold") for name in head), title=title, title_justify="left")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         tables.append(table)
     return tables
 
@@ -153,7 +161,12 @@ def to_markdown(groups: Sequence[Group], notes: Sequence[str] = ()) -> str:
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(markdown_cell, line))} |" for line in lines)
+
+
+def markdown_cell(text: str) -> str:
+    """Write text for a cell of a table in Markdown, in which it stays text and in one line."""
+    return " ".join(harmless(text).replace("|", r"\|").replace("<", "&lt;").split())
 
 
 def to_csv(groups: Sequence[Group]) -> str:

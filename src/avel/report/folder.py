@@ -17,6 +17,7 @@ from avel.exchange.subtitles import write_subtitles
 from avel.report.page import Page, default_threshold, write_index, write_page
 
 TABLE, INDEX = "events.json", "index.html"
+FOLDERS = ("labels", "subtitles", "pages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ def write_video(folder: Path, found: LocalizedVideo, threshold: float | None = N
 
 
 def write_tables(folder: Path, videos: Sequence[LocalizedVideo], pages: Sequence[Page]) -> None:
-    """Write the files about all videos."""
+    """Write the files about all videos; the last one says that all are there."""
     table = EventTable([event for found in videos for event in found.events], [found.video for found in videos])
-    table.write_json(folder / TABLE)
-    table.write_csv(folder / "events.csv")
     write_index(folder / INDEX, pages)
+    table.write_csv(folder / "events.csv")
+    table.write_json(folder / TABLE)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from avel.errors import UserError
-from avel.report.compare import options_of, spread
+from avel.report.compare import markdown_cell, options_of, spread
 from avel.report.published import Literature, PublishedResult
 
 Results = Mapping[str, Any]
@@ -29,6 +29,9 @@ HOW = {
 }
 """Options, or single values of options, that say how a run is computed and not what."""
 
+ASKED = ("experiment", "monitor", "seed", "overrides", "metrics")
+"""What the table asks of a run, and `videos` and `tiou_grid` of each of its data sets."""
+
 METRICS = {"map": "mAP", "matching": "accuracy, mean of both directions"}
 """What the table calls the scores that methods are judged by, if not by their names."""
 
@@ -39,7 +42,7 @@ RECORDED = (
 )
 """What is kept of a run where its folder is not."""
 
-FOLDERS = re.compile(r"[^\s,=\[\]{}'\":]*/(?=\w)")
+FOLDERS = re.compile(r"(?<![^\s,=\[\]{}'\":])[^\s,=\[\]{}'\":]*/(?=\w)")
 """All of a path but its last part: it says something on one machine only."""
 
 
@@ -52,7 +55,7 @@ def choose_runs(documents: Iterable[Results], experiments: Iterable[str]) -> dic
     """
     found: dict[str, list[Results]] = {name: [] for name in experiments}
     for document in sorted(documents, key=lambda document: document.get("finished", "")):
-        tested = "overrides" in document and (document.get("stage"), document.get("split")) == ("fit", "test")
+        tested = _is_complete(document) and (document.get("stage"), document.get("split")) == ("fit", "test")
         if tested and document["experiment"] in found and _score(document) is not None:
             found[document["experiment"]].append(document)
     return {name: representative(of_experiment) for name, of_experiment in found.items()}
@@ -70,6 +73,14 @@ def representative(documents: Iterable[Results]) -> list[Results]:
         groups[key] = groups.pop(key, {}) | {document["seed"]: document}  # the newest group is the last
     first = min(reversed(groups), key=lambda key: (*key[:2], len(key[2])), default=None)
     return [document for _, document in sorted(groups[first].items())] if first else []
+
+
+def _is_complete(document: Results) -> bool:
+    """Whether a run says what a table tells; those of other versions may not."""
+    parts = document.get("tasks", {"": document}).values()
+    return all(document.get(name) is not None for name in ASKED) and all(
+        name in part for part in parts for name in ("videos", "tiou_grid")
+    )
 
 
 def _lacking(document: Results) -> tuple[bool, bool]:
@@ -98,7 +109,7 @@ def read_record(path: Path) -> list[Results]:
         runs: list[Results] = [dict(run) for run in json.loads(path.read_text(encoding="utf-8"))["runs"]]
     except FileNotFoundError:
         return []
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"{path}: `make results` wrote something else; restore it from the repository") from None
     return runs
 
@@ -131,7 +142,7 @@ def write_table(
     lines = [HEAD, ["---"] * len(HEAD)]
     for name, found in literature.items():
         published = ", ".join(_with_note(result, notes) for result in found.results) or found.absent
-        lines.append([f"`{name}`", *map(_cell, (descriptions[name], *measured(runs[name]))), published])
+        lines.append([f"`{name}`", *map(markdown_cell, (descriptions[name], *measured(runs[name]))), published])
     table = [f"| {' | '.join(line)} |" for line in lines]
     return "\n".join([*table, "", *(f"{place}. {note}" for place, note in enumerate(notes, 1))])
 
@@ -139,10 +150,6 @@ def write_table(
 def _with_note(result: PublishedResult, notes: list[str]) -> str:
     notes.append(result.note())
     return f"{result.value} <sup>{len(notes)}</sup>"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", r"\|").replace("<", "&lt;").split())
 
 
 def measured(documents: Sequence[Results]) -> tuple[str, str]:
@@ -155,7 +162,7 @@ def measured(documents: Sequence[Results]) -> tuple[str, str]:
     about = [
         f"{len(documents)} seeds" if len(documents) > 1 else "1 seed",
         *(_videos(task, part) for task, part in tasks.items()),
-        f"weights chosen on {split}" if (split := newest["selection_split"]) else "weights of the last epoch",
+        f"weights chosen on {split}" if (split := newest.get("selection_split")) else "weights of the last epoch",
         f"changed: {changed}" if changed else "",
     ]
     return "; ".join(_scores(documents, task, part) for task, part in tasks.items()), "; ".join(filter(None, about))

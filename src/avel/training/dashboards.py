@@ -101,7 +101,8 @@ def close_with_report(loggers: Iterable[Logger], folder: Path, weights: str | No
         folder: the run folder; its files that match `REPORT` are kept.
         weights: the checkpoint that was judged.
     """
-    paths = [path for pattern in REPORT for path in sorted(folder.glob(pattern))]
+    inside = folder.resolve()  # links in a folder of others may lead to what is nobody's business
+    paths = [path for name in REPORT for path in sorted(folder.glob(name)) if path.resolve().is_relative_to(inside)]
     boards = dashboards(loggers)
     for board in boards:
         board.keep(folder, paths, Path(weights) if weights else None)

@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from avel.errors import UserError
 from avel.training.files import write_json
+from avel.training.results_format import is_text
 
 Status = Literal["running", "done", "skipped", "failed"]
 
@@ -42,10 +44,25 @@ def write_trial(sweep: Path, trial: Trial) -> None:
 
 
 def read_trials(sweep: Path) -> list[Trial]:
-    """Return the trials that have begun, in order."""
-    stored = [json.loads(path.read_text(encoding="utf-8")) for path in (sweep / "trials").glob("*.json")]
-    trials = [Trial(**of_trial | {"overrides": tuple(of_trial["overrides"])}) for of_trial in stored]
+    """Return the trials that have begun, in order.
+
+    Raises:
+        UserError: the note on one is damaged.
+    """
+    trials = [_read_trial(path) for path in (sweep / "trials").glob("*.json")]
     return sorted(trials, key=lambda trial: (trial.number, trial.folder))
+
+
+def _read_trial(path: Path) -> Trial:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        trial = Trial(**said | {"overrides": tuple(said["overrides"])})
+        texts = trial.folder, *trial.overrides
+        if type(trial.number) is not int or not all(map(is_text, texts)) or "\0" in trial.folder:
+            raise ValueError
+        return trial
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UserError(f"{path}: is damaged: remove it, and the trial begins anew") from None
 
 
 def failed(trials: Sequence[Trial]) -> list[Trial]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lightning.pytorch import LightningModule
-from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
 
+from avel.terminal import escape
 from avel.training.results import Scores, mean_defined
 
 SCORES = {

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avel.exchange.names import file_names, is_plain
+from avel.errors import UserError
+from avel.exchange import names
+from avel.exchange.names import check_told_apart, file_names, is_plain
 from tests.unit.exchange.drawn import IDS
 
 
@@ -51,3 +53,14 @@ def test_a_name_that_imitates_a_mark_meets_nobody():
 @pytest.mark.parametrize("name", ["", "..", "../a", "a/b", "a\\b", "/a", "a\0", "a\n", ".a", "C:a"])
 def test_what_is_no_name_of_a_file_in_the_folder(name):
     assert not is_plain(name)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Dog", "dog"), ("Caf\N{LATIN SMALL LETTER E WITH ACUTE}", "Cafe\N{COMBINING ACUTE ACCENT}")]
+)
+def test_names_that_a_disk_takes_for_one_are_refused(tmp_path, monkeypatch, one, other):
+    check_told_apart(tmp_path, ["a", "a", "b", one])
+    monkeypatch.setattr(names, "tells_apart", lambda folder, first, second: False)  # as on disks of phones and cameras
+    check_told_apart(tmp_path, ["a", "a", "b", one])
+    with pytest.raises(UserError, match=f"takes '{one}' and '{other}' for one name"):
+        check_told_apart(tmp_path, ["a", one, other])

@@ -207,3 +207,10 @@ def test_names_may_be_odd(store, tmp_path):
     store.add(source.stem, features(), record)
     assert store.finish().files[source.stem] == replace(record, duration=2.5, steps=3)
     assert read_manifest(store.root).files.keys() == {source.stem}
+
+
+def test_records_in_another_folder_are_refused(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "records").symlink_to(tmp_path)
+    with pytest.raises(UserError, match="records: is a link to another place"):
+        FeatureStore(tmp_path / "out", MADE).check()

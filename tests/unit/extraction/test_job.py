@@ -173,3 +173,10 @@ def test_the_bar_goes_from_nothing_to_all(clips, tmp_path):
     (task,) = bar.bar.progress.tasks
     assert (task.completed, task.fields["files"]) == (task.total, "3/3 files")
     assert Console().render_lines(bar.bar.progress.get_renderable())
+
+
+def test_a_hidden_file_that_is_given_by_name_has_a_record(clips, tmp_path):
+    hidden = tmp_path / ".hidden.mkv"
+    hidden.write_bytes(next(clips.glob("*.mkv")).read_bytes())
+    assert extract(hidden, tmp_path / "out").extracted == 1
+    assert extract(hidden, tmp_path / "out").present == 1

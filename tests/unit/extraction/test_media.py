@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from avel.errors import UserError
-from avel.extraction.media import audio_stream, begin, decode, opened, probe, video_stream
+from avel.extraction.media import CONTAINERS, audio_stream, begin, decode, opened, probe, video_stream
 from tests.unit.extraction.videos import HEIGHT, SECOND, WIDTH, write_sound, write_video
 
 EVEN = [0.0, 0.1, 0.2, 0.3, 0.4]
@@ -137,3 +137,21 @@ def test_streams_that_are_not_there(tmp_path):
     with opened(tmp_path / "a.wav") as container:
         assert video_stream(container) is None
         assert audio_stream(container)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{}\n#EXT-X-ENDLIST\n"),
+        ("a.mp4", "ffconcat version 1.0\nfile {}\n"),
+    ],
+)
+def test_a_list_of_other_files_is_no_video(tmp_path, name, text):
+    write_video(tmp_path / "other.mp4", EVEN)
+    (tmp_path / name).write_text(text.format("other.mp4"))
+    with pytest.raises(UserError, match="cannot be read as video or sound"):
+        probe(tmp_path / name)
+
+
+def test_the_formats_that_are_opened_are_known():
+    assert set(CONTAINERS.split(",")) <= {part for name in av.formats_available for part in name.split(",")}

@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 from datetime import timedelta
 
+import pytest
 import torch
 import torch.distributed as dist
 from torch.testing import assert_close
@@ -60,6 +61,7 @@ def learn_as_rank(rank, folder):
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns(tmp_path):
     torch.multiprocessing.spawn(learn_as_rank, (tmp_path,), nprocs=2)
     alone, targets = learn(slice(None)), stale_targets()

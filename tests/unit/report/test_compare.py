@@ -94,3 +94,11 @@ def test_results_of_before_are_read():
     old = {key: value for key, value in RESULTS.items() if key not in ("monitor", "selection_score", "overrides")}
     found = run_of("a", old)
     assert (found.options, found.selection, found.score) == ({"experiment": "ccnet_unav100"}, None, 0.5)
+
+
+def test_names_are_no_markup_and_stay_in_their_cells(capsys):
+    odd = "[/]\x1b[2J[red]a|b<img src=x>\nc"
+    groups = group_runs([*RUNS, run(odd, 1, 0.3, 0.2)])
+    Console(width=200, highlight=False).print(*show_tables(groups))
+    assert r"lr=[/]\x1b[2J[red]a|b<img src=x>" in capsys.readouterr().out
+    assert r"| lr=[/]\x1b[2J[red]a\|b&lt;img src=x> c | 1 |" in to_markdown(groups)

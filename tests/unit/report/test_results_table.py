@@ -188,3 +188,8 @@ def test_the_table_stands_between_the_marks_again_and_again():
 def test_pages_without_a_place_are_refused(page):
     with pytest.raises(UserError, match=r"^README.md: needs the lines"):
         put_between(page, "new", "README.md")
+
+
+def test_long_options_take_no_longer_than_they_are():
+    long = "a" * 300_000  # squared, that would be hours
+    assert changes(run(f"data.root=/x/{long}/y{long}")) == {"data.root": f"y{long}"}

@@ -134,3 +134,14 @@ def test_validations_are_due_every_few_epochs_and_at_the_end(tmp_path):
 def test_a_number_of_epochs_is_checked(epochs):
     with pytest.raises(UserError, match=r"callbacks.panels.every_n_epochs="):
         check_interval("callbacks.panels", epochs)
+
+
+def test_what_lies_elsewhere_is_not_kept(tmp_path):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "a.json").touch()
+    folder = tmp_path / "run"
+    (folder / "predictions").mkdir(parents=True)
+    (folder / "predictions" / "test.json").symlink_to(tmp_path / "secret" / "a.json")
+    (folder / "results.json").touch()
+    close_with_report([board := Board()], folder, None)
+    assert board.told[0] == ("keep", ["results.json"], None)

@@ -1,9 +1,12 @@
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
 
 from avel.errors import UserError
-from avel.training.optim import OptimizerRecipe, StepRecipe, build_adam, build_optimizer, decay_groups
+from avel.training.optim import OptimizerRecipe, StepRecipe, build_adam, build_optimizer, decay_groups, take_rate
+from avel.training.schedulers import warmup_cosine
 
 
 class Scale(nn.Module):
@@ -124,3 +127,36 @@ def test_adam_does_not_shrink_weights():
 def test_a_recipe_that_cannot_be_meant_is_named(options, message):
     with pytest.raises(UserError, match=f"method.optimizer.{message}"):
         StepRecipe(**options)
+
+
+def scheduled(lr, steps=0):
+    """Optimizer and schedule of a training with a rate of its own for the norms, after some steps."""
+    optimizer = build_optimizer(Network(), OptimizerRecipe(lr=lr, lr_of={"norm": 0.5}))
+    schedule = warmup_cosine(optimizer, 2, 10, 0.0)
+    for _ in range(steps):
+        optimizer.step()
+        schedule.step()
+    return optimizer, schedule
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_resumed_training_has_the_rate_of_its_own_recipe(steps):
+    before, whole, (optimizer, schedule) = scheduled(1.0, steps), scheduled(0.25, steps), scheduled(0.25)
+    checkpoint = {"optimizer_states": [before[0].state_dict()], "lr_schedulers": [before[1].state_dict()]}
+    take_rate(checkpoint, 0.25)
+    optimizer.load_state_dict(checkpoint["optimizer_states"][0])
+    schedule.load_state_dict(checkpoint["lr_schedulers"][0])
+    for _ in range(3):
+        assert schedule.get_last_lr() == pytest.approx(whole[1].get_last_lr())
+        for each in (optimizer, schedule, *whole):
+            each.step()
+    assert {group["initial_lr"] for group in optimizer.param_groups} == {0.25, 0.5}
+
+
+def test_what_has_no_rate_or_the_same_stays_as_it_is():
+    take_rate({}, 1.0)
+    before = scheduled(1.0, 3)
+    checkpoint = {"optimizer_states": [before[0].state_dict()], "lr_schedulers": [before[1].state_dict()]}
+    same = deepcopy(checkpoint)
+    take_rate(checkpoint, 1.0)
+    assert str(checkpoint) == str(same)

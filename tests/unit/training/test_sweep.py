@@ -1,5 +1,8 @@
 from dataclasses import replace
 
+import pytest
+
+from avel.errors import UserError
 from avel.training.sweep import Trial, failed, read_trials, write_trial
 
 
@@ -21,3 +24,21 @@ def test_runs_of_two_experiments_may_have_one_name(tmp_path):
 
 def test_a_folder_without_trials_has_none(tmp_path):
     assert read_trials(tmp_path) == []
+
+
+WRONG = (
+    '"x", "folder": "a"',
+    '0, "folder": 5',
+    '0, "folder": "a\\u0000b"',
+    '0, "folder": "\\udcff"',
+    'null, "folder": "a"',
+)
+DAMAGED = ["{", "[]", '{"number": 0}', '{"overrides": [], "new": 1}', "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", [*DAMAGED, *(f'{{"overrides": [], "number": {wrong}}}' for wrong in WRONG)])
+def test_a_damaged_note_is_named(tmp_path, text):
+    (tmp_path / "trials").mkdir()
+    (tmp_path / "trials" / "a.json").write_text(text)
+    with pytest.raises(UserError, match=r"a\.json: is damaged: remove it"):
+        read_trials(tmp_path)
