@@ -26,3 +26,14 @@ def python() -> Iterator[ForkServer]:
     server = ForkServer()
     yield server
     server.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the fault tests injected and what survived: their `told`, also of the workers of xdist."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    calls = [report for report in reports if isinstance(report, pytest.TestReport) and report.when == "call"]
+    lines = [(report.nodeid, text) for report in calls for name, text in report.user_properties if name == "fault"]
+    if lines:
+        terminalreporter.section("faults")
+    for nodeid, text in sorted(lines):
+        terminalreporter.line(f"{nodeid.rpartition('::')[2]}: {text}")
