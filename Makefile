@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo results test test-all lint format bench clean
+.PHONY: help install demo results test test-all coverage lint format bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 # One thread: the sizes are small, and more threads stall beside other busy processes.
-demo test test-all: export OMP_NUM_THREADS = 1
+demo test test-all coverage: export OMP_NUM_THREADS = 1
 
 DEMO := data/demo
 CLIPS := --classes 4 --difficulty 0.2
@@ -55,6 +55,9 @@ test: $(STAMP) ## run the fast tests (minutes)
 test-all: $(STAMP) ## run all tests
 	$(BIN)/python -m pytest -n 2
 
+coverage: $(STAMP) ## run the fast tests and show which lines of src/avel none of them reaches
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --cov
+
 lint: $(STAMP) ## check style, types and the import rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -69,5 +72,5 @@ bench: $(STAMP) ## measure the speed of training, decoding, the metric, reading 
 	$(BIN)/python scripts/benchmark.py
 
 clean: ## remove the environment, caches, synthetic data and what the demo made of them; logs stay
-	rm -rf $(VENV) data/synthetic $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .coverage* data/synthetic $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

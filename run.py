@@ -18,17 +18,20 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from avel.errors import UserError, check_flag
+from avel.terminal import escape
 from avel.training import ranks
-from avel_run.checks import check, check_sweep
+from avel_run.arguments import check_arguments
+from avel_run.checks import check, check_facts, check_sweep, check_words
 from avel_run.folders import enter_folder, go_on, remove_empty, resuming, run_trial, sweeping
 from avel_run.mistakes import Mistakes, take_over_errors
 
 if TYPE_CHECKING:  # torch takes seconds to import: the list of experiments and --help do without
     from lightning import Trainer
+
+    from avel.training.console import Terminal
 
 CONF = Path(__file__).resolve().parent / "conf"
 MISTAKES = Mistakes(CONF)
@@ -43,6 +46,9 @@ def main() -> None:
         return
     take_over_errors()
     with MISTAKES.told():
+        if dashed := [word for word in sys.argv[1:] if word.partition("=")[0] == "--experiment"]:
+            # which Hydra would take for an option of its own
+            raise UserError(f"{dashed[0]}: leave the dashes out: experiment=NAME")
         if start := ranks.agree_on_start(f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"):
             os.environ["AVEL_START"] = start  # names the run folder
         job()
@@ -54,7 +60,7 @@ def job(cfg: DictConfig) -> float | None:
     if sweeping():
         with MISTAKES.told():
             check_sweep(cfg)
-        return run_trial(cfg, run, MISTAKES.explain)
+            return run_trial(cfg, run, MISTAKES.explain)
     with MISTAKES.told(), ranks.one_voice():
         folder = enter_folder(cfg)
         try:
@@ -64,25 +70,38 @@ def job(cfg: DictConfig) -> float | None:
 
 
 def run(cfg: DictConfig, folder: Path) -> float | None:
-    """Build data, method and trainer; run the stage; leave the results. Returns the score, None for predictions."""
+    """Do what is left to do in a folder, in which no other run works. Returns the score, None for predictions."""
     check(cfg)
+    from avel.files import check_links
+    from avel.training import console, folder_lock
+
+    check_links(folder.rglob("*"))
+    terminal = console.Terminal(folder / "console.log")
+    with folder_lock.held(folder), console.writing_files(folder, resuming(cfg)):
+        return carry_out(cfg, folder, terminal)
+
+
+def carry_out(cfg: DictConfig, folder: Path, terminal: Terminal) -> float | None:
+    """Build data, method and trainer; run the stage; leave the results."""
+    from avel.data import workers
     from avel.training import console, dashboards, failure, files, results, run_folder, tables
 
     started = time.monotonic()
-    terminal = console.Terminal(folder / "console.log")
     if (before := go_on(cfg, folder)) is not None:
         terminal.show(escape(f"Done before: {os.path.relpath(folder)}"))
         return results.score_of(before)
     data, method = build(cfg)
     videos = count_videos(cfg, data)  # looks at the files: before anything is written
     trainer = build_trainer(cfg)
+    terminal.keep()
     failure.forget_failure(folder)
     files.write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     terminal.show(tables.headline(HydraConfig.get().runtime.choices, method, videos))
 
     baselines = score_baselines(cfg, method, data)
     closed = dashboards.closed_by_failures(trainer.loggers, tell=lambda left: terminal.show(escape(left)))
-    with closed, console.stoppable(trainer, folder, resuming(cfg)):
+    noted = failure.noted(folder, MISTAKES.explain)
+    with closed, console.stoppable(trainer, folder, resuming(cfg)), noted, workers.told():
         weights = run_stage(cfg, trainer, method, data)
     document = describe(cfg, trainer, method, data, weights, baselines)
     if trainer.is_global_zero:
@@ -107,10 +126,13 @@ def build(cfg: DictConfig) -> tuple[Any, Any]:
 
     torch.set_float32_matmul_precision(cfg.matmul_precision)
     seed_everything(cfg.seed, workers=True, verbose=False)
+    check_arguments("data", plain(cfg.data))
     data = instantiate(cfg.data, _convert_="all")
+    check_data(cfg, data)
     fill_in(cfg.data, asdict(data.facts()))
     for task in cfg.data.get("sets", ()):  # what was given on to all sets
         cfg.data.sets[task].update({name: getattr(data, name) for name in ("selection_split", "predict_split")})
+    check_facts(cfg)
     method = build_method(cfg)
     if not all(isinstance(part.facts(), method.facts) for part in data.by_task().values()):
         choices = HydraConfig.get().runtime.choices
@@ -130,12 +152,29 @@ def build(cfg: DictConfig) -> tuple[Any, Any]:
     return data, method
 
 
+def check_data(cfg: DictConfig, data: Any) -> None:
+    """Look through the data before anything is built on them: what would fail later is refused now."""
+    from avel.data.inspection.start import check_at_start
+
+    about = ("experiment=", "data", "tasks=", "paths.", "protocol", "size=")
+    overrides = [override for override in HydraConfig.get().overrides.task if override.startswith(about)]
+    command = shlex.join(["python", "scripts/check_dataset.py", *overrides])
+    for odd in check_at_start(data.by_task(), needed_splits(cfg, data), cfg.check_data, command):
+        log.warning("%s", odd)
+
+
+def needed_splits(cfg: DictConfig, data: Any) -> tuple[str, ...]:
+    """Splits whose videos the stage needs."""
+    return ("train", data.selection_split, "test") if cfg.stage == "fit" else (judged_split(cfg, data),)
+
+
 def build_method(cfg: DictConfig) -> Any:
     """Build the method; what says how it is run is not for its constructor."""
-    options: Any = OmegaConf.to_container(cfg.method, resolve=True)
-    compiled, recomputed = options.pop("compile"), options.pop("checkpoint_activations")
+    options = plain(cfg.method)
+    compiled, recomputed = options.pop("compile", None), options.pop("checkpoint_activations", None)
     check_flag("method.compile", compiled)
     check_flag("method.checkpoint_activations", recomputed)
+    check_arguments("method", options)
     method = instantiate(OmegaConf.create({"method": options}).method, _convert_="all")
     if recomputed:
         from avel.training.recomputing import recompute_activations
@@ -144,10 +183,17 @@ def build_method(cfg: DictConfig) -> Any:
     return method
 
 
+def plain(options: DictConfig) -> dict[str, Any]:
+    """Return options as plain values, without interpolations."""
+    container: Any = OmegaConf.to_container(options, resolve=True)
+    return container
+
+
 def fill_in(options: DictConfig, facts: dict[str, Any]) -> None:
     """Put facts in the place of nulls, also in the sections of several data sets."""
     for key in options.keys() & facts.keys():
         if options[key] is None:
+            check_words(key, facts[key])
             options[key] = facts[key]
         elif isinstance(options[key], DictConfig):
             fill_in(options[key], facts[key])
@@ -163,6 +209,8 @@ def build_trainer(cfg: DictConfig) -> Trainer:
     from avel.training.run_folder import RunFolder, code
 
     check_precision(cfg.trainer.precision, cfg.trainer.accelerator)
+    for key in ("trainer", "callbacks", "logger"):
+        check_arguments(key, plain(cfg[key]))
     callbacks = [instantiate(callback) for callback in cfg.callbacks.values() if callback]
     callbacks += [CompiledTraining()] if cfg.method.compile else []
     loggers = [instantiate(logger) for logger in cfg.logger.values() if logger]
@@ -186,10 +234,9 @@ def build_trainer(cfg: DictConfig) -> Trainer:
 
 def count_videos(cfg: DictConfig, data: Any) -> dict[str, dict[str, int]]:
     """Count videos by task and split: the usable ones where the stage needs the split, else the annotated ones."""
-    from avel.data.multitask import naming_options_of
+    from avel.data.option_names import naming_options_of
 
-    needed = ("train", data.selection_split, "test") if cfg.stage == "fit" else (judged_split(cfg, data),)
-    videos = {}
+    needed, videos = needed_splits(cfg, data), {}
     for task, part in data.by_task().items():
         with naming_options_of(task):
             videos[task] = part.facts().videos | {split: len(part.durations(split)) for split in needed}
@@ -244,7 +291,7 @@ def run_stage(cfg: DictConfig, trainer: Trainer, method: Any, data: Any) -> str 
             if best is None:
                 log.warning("No checkpoint was kept: the weights at the end of the training are tested")
             elif Path(best).name != "best.ckpt":
-                log.warning("Nothing was validated: the weights at the end of the training are tested")
+                log.warning("There is no best.ckpt: the weights at the end of the training are tested")
             trainer.test(method, data, ckpt_path=best, verbose=False)
             return best
         options = {} if cfg.stage == "predict" else {"verbose": False}

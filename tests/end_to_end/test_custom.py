@@ -72,6 +72,10 @@ def test_the_check_knows_all_data_sets(check, tmp_path):
         (("--annotations", "a.csv", "--features", "nowhere"), "nowhere: no such folder of features"),
         (("data=unav10",), "unav10"),
         (("--features", "nowhere"), "say what to check"),
+        (("--annotations", "a.csv", "data=ave"), "--annotations is for data of your own: leave it out, or data=NAME"),
+        (("--annotations", "a.csv", "data.frame_rate=x"), "data.frame_rate=x: give a number or null"),
+        (("data=unav100", "data.num_clases=1"), "there is no such key. Did you mean data.num_classes"),
+        (("--annotations", "a.csv", "data.noises=1"), "data.noises: there is no such key. Did you mean data.noise"),
     ],
 )
 def test_a_wrong_call_is_told(check, arguments, message):

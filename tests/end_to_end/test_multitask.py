@@ -108,7 +108,7 @@ def test_a_run_folder_of_others_calls_no_other_code(tmp_path):
     crop = {"_target_": "os.system", "command": "true"}
     data = {"_target_": "avel.data.unav100.UnAV100", "root": "x", "crop": crop}
     (tmp_path / "config.yaml").write_text(json.dumps({"data": data}))
-    with pytest.raises(UserError, match="not in avel.data"):
+    with pytest.raises(UserError, match=r"no class of avel\.data"):
         draw(tmp_path, None, "test", None, 0.1)
 
 

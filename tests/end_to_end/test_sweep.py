@@ -54,10 +54,10 @@ def test_a_trial_that_fails_stops_no_other(run_py, tiny, tmp_path, capsys):
     assert first.returncode == 1
     assert "Traceback" not in first.stderr
     (line,) = first.stderr.splitlines()
-    assert line.startswith("error: trial 0 failed: 16 channels cannot be shared out to 3 attention heads")
+    assert line.startswith("error: trial 0 failed: method.pyramid.heads=3: must divide method.pyramid.dim=16")
     assert [row["status"] for row in summary(tmp_path)] == ["failed", "done"]
     (failure,) = tmp_path.glob("ccnet_unav100/*/failed.json")
-    assert "3 attention heads" in json.loads(failure.read_text())["message"]
+    assert "heads=3: must divide" in json.loads(failure.read_text())["message"]
     assert "Traceback" in failure.with_name("traceback.txt").read_text()
 
     second = run_py(*options)

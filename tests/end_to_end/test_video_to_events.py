@@ -31,7 +31,7 @@ QUIET = {
     "enable_progress_bar": False,
     "enable_checkpointing": False,
 }
-pytestmark = pytest.mark.filterwarnings("ignore:.*(drawn by a hash|no event in a training|without events)")
+pytestmark = pytest.mark.filterwarnings("ignore:.*(drawn by a hash|without events)")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from avel.data.custom import CustomData
 from tests.readme.test_readme import ROOT
 from tests.unit.data.files import write_rows
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*(drawn by a hash|no event in a training)")
+pytestmark = pytest.mark.filterwarnings("ignore:.*drawn by a hash")
 
 
 def test_features_made_elsewhere_are_read(tmp_path):
