@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from avel.errors import UserError, check_choice, check_count, check_flag
 from avel_run.mistakes import closest
@@ -58,6 +58,11 @@ def check_values(cfg: DictConfig) -> None:
     check_flag("untrained", cfg.untrained)
     check_flag("find_unused_parameters", cfg.find_unused_parameters)
     check_choice("matmul_precision", cfg.matmul_precision, PRECISIONS)
+    for name, value in cfg.protocol.items():  # their places in data, method and callbacks have other names
+        if isinstance(value, DictConfig | ListConfig):
+            raise UserError(f"protocol.{name}={value}: give one value; conf/protocol/clean.yaml says which there are")
+    check_flag("protocol.average_warmup", cfg.protocol.average_warmup)
+    check_count("protocol.rest_warmup", cfg.protocol.rest_warmup, 0)
 
 
 def check_facts(cfg: DictConfig) -> None:
@@ -116,7 +121,7 @@ def check_trainer(cfg: DictConfig) -> None:
     check_count("trainer.num_sanity_val_steps", trainer.num_sanity_val_steps, -1)
     if trainer.deterministic not in (None, True, False, "warn"):
         raise UserError(f"trainer.deterministic={trainer.deterministic}: give true, false or warn")
-    batches, tasks = trainer.get("limit_train_batches"), len(cfg.data.get("sets", ()))
+    batches, tasks = trainer.get("limit_train_batches"), len(cfg.data.get("sets") or ())
     if type(batches) is int and 0 < batches < tasks:
         raise UserError(
             f"trainer.limit_train_batches={batches}: tasks are trained by turns, and the last of these {tasks} would"
