@@ -136,6 +136,9 @@ class LastCheckpoint(Checkpoint):
         """End before the test (called by the trainer)."""
         if self._ending:
             raise self._signals.end()
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let go of the one before, also where a resumed run has nothing left to train (called by the trainer)."""
         if trainer.is_global_zero:
             self._previous.unlink(missing_ok=True)
 

@@ -136,6 +136,13 @@ def test_the_checkpoint_before_the_last_is_kept_while_the_training_goes_on(tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
 
 
+def test_a_run_with_nothing_left_to_train_leaves_the_last_alone(tmp_path):
+    fit(LastCheckpoint(tmp_path), scores=[0.1])
+    (tmp_path / "previous.ckpt").touch()  # of a run that was killed after its last epoch
+    fit(LastCheckpoint(tmp_path), scores=[0.1], resume=tmp_path / "last.ckpt")
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
 def test_a_damaged_best_checkpoint_does_not_come_along(tmp_path, caplog):
     old = fit_in(tmp_path / "a", scores=[0.1, 0.3])
     old.path.write_bytes(old.path.read_bytes()[:-100])
