@@ -91,6 +91,7 @@ def main(moment: str, folder: str, *command: str) -> None:
         os.setpgid(0, 0)
         os.close(read)
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # the kernel ends who writes more than the limit
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs in the background
         sys.addaudithook(Events(os.path.abspath(folder), write, moment.split(":")))
         sys.argv[:] = command
         sys.path[0] = os.path.dirname(os.path.abspath(command[0]))
