@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from avel.errors import UserError
+from avel_run.interruption import interruptible
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@interruptible
 def main() -> None:
     """Measure, or list what can be measured."""
     parser = build_parser()

@@ -11,9 +11,11 @@ import argparse
 from pathlib import Path
 
 from avel.errors import UserError
+from avel_run.interruption import interruptible
 from hydra_plugins.avel_sweeps.summary import summarize
 
 
+@interruptible
 def main() -> None:
     """Show the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from avel.errors import UserError, harmless
+from avel_run.interruption import interruptible
 
 EPILOG = """FILE: state dict or training state (.pth, .pth.tar) of UnAV, UniAV, CCNet, ActionFormer or CMRAN, whole
 module (.pt) of AV-att, DMRN or PSP, weights of AVDLN (.h5). No code in it is run. OUT.ckpt is for stage=test
@@ -45,6 +46,7 @@ def setting(text: str) -> tuple[str, Any]:
         return key, value
 
 
+@interruptible
 def main() -> None:
     """Convert and say what came of it."""
     parser = build_parser()

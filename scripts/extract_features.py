@@ -17,6 +17,7 @@ from rich.progress import track
 from avel.errors import check_number, harmless
 from avel.training import ranks
 from avel_run.arguments import check_arguments
+from avel_run.interruption import answering_ctrl_c, interruptible
 from avel_run.mistakes import Mistakes
 
 if TYPE_CHECKING:  # torch takes seconds to import: --help does without
@@ -62,7 +63,8 @@ def extract(src: Path, out: Path, cfg: DictConfig) -> Summary | None:
     shapes = (encoders.visual.shape, encoders.audio.shape)
     packed = check_packing(out, packed=cfg.packed, dtype=cfg.dtype, shapes=shapes)
     trainer = instantiate(cfg.trainer, _convert_="all")
-    return extract_folder(src, out, encoders, trainer, overwrite=cfg.overwrite, chunk=cfg.chunk, packed=packed)
+    with answering_ctrl_c(trainer):
+        return extract_folder(src, out, encoders, trainer, overwrite=cfg.overwrite, chunk=cfg.chunk, packed=packed)
 
 
 def tell(summary: Summary, out: Path, cfg: DictConfig) -> None:
@@ -75,6 +77,7 @@ def tell(summary: Summary, out: Path, cfg: DictConfig) -> None:
         console.print(*packing.lines(), sep="\n")
 
 
+@interruptible
 def main() -> None:
     """Extract features."""
     args = build_parser().parse_args()

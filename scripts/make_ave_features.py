@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from avel.errors import UserError
+from avel_run.interruption import interruptible
 
 EPILOG = """FEATURES is what scripts/extract_features.py made of the videos with encoder=vgg19_vggish, or with any other
 and a window and hop of 1 s. ROOT has Annotations.txt and the order files, of AVE or of your own data; the features of
@@ -33,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@interruptible
 def main() -> None:
     """Write the files and say which."""
     parser = build_parser()

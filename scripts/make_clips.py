@@ -7,6 +7,7 @@ from rich.console import Console
 
 from avel.data.synthetic_clips import ClipOptions, write_clips
 from avel.errors import UserError
+from avel_run.interruption import interruptible
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -24,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@interruptible
 def main() -> None:
     """Render the clips and say what to do with them."""
     parser = build_parser()

@@ -10,6 +10,7 @@ from avel.data.class_names import read_class_names
 from avel.data.prompts import write_prompts
 from avel.errors import UserError
 from avel.extraction.text import TEMPLATE, embed, fill_template, load_text_encoder
+from avel_run.interruption import interruptible
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -54,6 +55,7 @@ def make(args: argparse.Namespace) -> tuple[int, ...]:
     return rows.shape
 
 
+@interruptible
 def main() -> None:
     """Make the prompts and say what to do with them."""
     parser = build_parser()

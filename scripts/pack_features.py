@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from avel.errors import UserError, harmless
+from avel_run.interruption import interruptible
 
 if TYPE_CHECKING:  # torch takes seconds to import: --help does without
     from avel.data.families import FeatureFamily
@@ -52,6 +53,7 @@ def named_family(overrides: list[str]) -> FeatureFamily:
     return data.features.family
 
 
+@interruptible
 def main() -> None:
     """Pack the features and say what came of it."""
     parser = build_parser()

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from avel.errors import UserError
 from avel.tasks.run_report import REPORT, read_run, write_run_report
+from avel_run.interruption import interruptible
 from hydra_plugins.avel_sweeps.summary import data_of
 
 
+@interruptible
 def main() -> None:
     """Write the page and say where it is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -20,7 +20,6 @@ from rich.console import Console
 
 from avel.errors import UserError
 from avel.terminal import escape
-from avel.training.ranks import rank
 
 TRACE = "(HYDRA_FULL_ERROR=1 shows where this arose)"
 PACKAGES = {"wandb": "wandb", "tensorboard": "tensorboard", "transformers": "media", "timm": "pe-av"}
@@ -62,10 +61,7 @@ class Mistakes:
 
     @contextmanager
     def told(self) -> Iterator[None]:
-        """Report what a user can mend, with exit code 2; HYDRA_FULL_ERROR=1 shows where it arose.
-
-        Ctrl-C, where no trainer answers it, is no mistake: exit code 130.
-        """
+        """Report what a user can mend, with exit code 2; HYDRA_FULL_ERROR=1 shows where it arose."""
         try:
             yield
         except (UserError, HydraException, OmegaConfBaseException, OSError) as error:
@@ -73,10 +69,6 @@ class Mistakes:
                 raise
             error_line(self.explain(error))
             sys.exit(2)
-        except KeyboardInterrupt:
-            if rank() == 0:
-                error_line("interrupted")
-            sys.exit(130)
 
     def explain(self, error: BaseException) -> str:
         """Say what is wrong, with the closest valid names."""

@@ -5,6 +5,7 @@
     torn:N:BYTES       there, too, but when it has written so many bytes to a file
     after:SECONDS      so long after it first did so; `group:SECONDS` kills its children with it
     signal:NUM:SECONDS so long after, by a signal that it may answer
+    ctrl-c:SECONDS     so long after, with its children, as a terminal does it
     child:N            not itself, but a child of its, when it does so the N-th time
 
 What it leaves behind has to end by itself; then this process ends as the script's did. After ten minutes it gives up.
@@ -60,13 +61,13 @@ class Events:
 
 def strike(child: int, first: int, moment: list[str]) -> None:
     """Kill where that is a matter of time."""
-    if moment[0] not in ("after", "group", "signal"):
+    if moment[0] not in ("after", "group", "signal", "ctrl-c"):
         return
     os.read(first, 1)  # nothing, if the child ends before
     ends = os.pidfd_open(child)
     if not select.select([ends], [], [], float(moment[-1]))[0]:
-        kind, number = moment[0], int(moment[1]) if moment[0] == "signal" else signal.SIGKILL
-        (os.killpg if kind == "group" else os.kill)(child, number)
+        number = {"signal": int(float(moment[1])), "ctrl-c": signal.SIGINT}.get(moment[0], signal.SIGKILL)
+        (os.killpg if moment[0] in ("group", "ctrl-c") else os.kill)(child, number)
 
 
 def children(process: int) -> list[int]:
@@ -91,7 +92,8 @@ def main(moment: str, folder: str, *command: str) -> None:
         os.setpgid(0, 0)
         os.close(read)
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # the kernel ends who writes more than the limit
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs in the background
+        # a shell lets what it runs in the background ignore it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.addaudithook(Events(os.path.abspath(folder), write, moment.split(":")))
         sys.argv[:] = command
         sys.path[0] = os.path.dirname(os.path.abspath(command[0]))

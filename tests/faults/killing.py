@@ -31,6 +31,15 @@ def died(done: subprocess.CompletedProcess[str]) -> bool:
     return done.returncode in KILLED or "File too large" in done.stderr
 
 
+def assert_same_files(one: Path, other: Path) -> None:
+    here, there = (
+        {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (one, other)
+    )
+    assert here.keys() == there.keys()
+    assert [name for name in here if here[name] != there[name]] == []
+
+
 @dataclass(frozen=True)
 class Event:
     """What a run does to a file: `seconds` after its first such deed."""

@@ -146,13 +146,16 @@ def test_loader_workers_end_with_a_killed_run_and_change_nothing(killing, told):
     told("SIGKILL of a run, not of its 2 loader workers, twice", "no worker was left; the same to the last bit")
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_a_run_that_is_asked_to_end_at_random_moments(killing, told, name):
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [(f"signal:{signal.SIGTERM:d}", signal.SIGTERM), ("ctrl-c", signal.SIGINT)],
+    ids=["SIGTERM", "ctrl-c"],
+)
+def test_a_run_that_is_asked_to_end_at_random_moments(killing, told, moment, number):
     run = killing("ccnet")
-    number, asked = signal.Signals[name], 0
-    random = Random(1)
+    random, asked = Random(1), 0
     while True:
-        done = run.run(f"signal:{int(number)}:{random.random() * run.seconds}") if asked < 5 else run.finish()
+        done = run.run(f"{moment}:{random.random() * run.seconds}") if asked < 5 else run.finish()
         assert "Traceback" not in done.stdout + done.stderr
         if done.returncode == 0:
             assert_same_run(run.folder, run.whole)
@@ -162,7 +165,7 @@ def test_a_run_that_is_asked_to_end_at_random_moments(killing, told, name):
         else:
             assert done.returncode in (128 + number, -number), done.stdout + done.stderr
             asked += 1
-    told(f"{name} at 5 random moments", "the same to the last bit")
+    told(f"{number.name} at 5 random moments", "the same to the last bit")
 
 
 @pytest.mark.parametrize(("rank", "moment"), [(0, "event"), (1, "child")])

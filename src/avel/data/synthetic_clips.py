@@ -22,6 +22,7 @@ from avel.data.synthetic_folder import claim, write
 from avel.data.synthetic_mp4 import write_mp4
 from avel.data.synthetic_scenes import Scene, draw_scene
 from avel.data.synthetic_statistics import CLIPS
+from avel.data.workers import ctrl_c_held
 from avel.errors import UserError
 
 Clip = tuple[Path, VideoAnnotation]
@@ -119,7 +120,8 @@ def _scene(options: ClipOptions, annotation: VideoAnnotation) -> Scene:
 def _run(render: Callable[[Clip], None], clips: Sequence[Clip], workers: int) -> None:
     # fresh interpreters, because a copy of one with threads may lock up
     with ProcessPoolExecutor(max(workers, 1), get_context("spawn"), _end_with_parent) as pool:
-        rendered = pool.map(render, clips) if workers > 1 else map(render, clips)
+        with ctrl_c_held():  # or the workers, which start here, would hear it, too
+            rendered = pool.map(render, clips) if workers > 1 else map(render, clips)
         for _ in track(rendered, "Rendering clips", total=len(clips)):
             pass
 

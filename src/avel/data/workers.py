@@ -54,6 +54,19 @@ def _end_when_parent_asks() -> None:
             os._exit(0)
 
 
+@contextmanager
+def ctrl_c_held() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment; processes that are started in it never hear it, and are left to this one."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def explained(error: BaseException, reads: str = "videos", options: str = "data.loader") -> UserError | None:
     """Say what was wrong where a process of a loader failed.
 
