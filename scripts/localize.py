@@ -7,9 +7,11 @@ from pathlib import Path
 from rich.console import Console
 
 from avel.errors import UserError, harmless
+from avel_run.interruption import interruptible
 
 EPILOG = """DIR gets events.json (ActivityNet), events.csv, and per video labels/ID.txt (Audacity), subtitles/ID.srt and
-pages/ID.html, all of which index.html lists. Exit code 1: some files could not be read, for reasons that are listed; 2:
+pages/ID.html, all of which index.html lists. A run that was killed goes on where it was: start it again (until its end,
+DIR/unfinished holds what was found so far). Exit code 1: some files could not be read, for reasons that are listed; 2:
 nothing could be done."""
 
 
@@ -23,7 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--threshold",
         type=float,
-        help="score of events in labels and subtitles, and that pages begin with (default: half of a video's best)",
+        help="lowest score, 0 to 1, of events in labels and subtitles; pages begin with it (default: half of the"
+        " video's best, at least 0.1)",
     )
     add("--task", help="of a checkpoint of several tasks")
     add(
@@ -35,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="visual=PATH or audio=PATH: where the weights of that encoder lie, if not where they lay in training",
     )
     add("--device", default="cpu", help="of the networks, e.g. cuda (default: %(default)s)")
-    add("--force", action="store_true", help="replace the results in DIR")
+    add("--force", action="store_true", help="replace the results in DIR, and begin anew")
     return parser
 
 
@@ -47,6 +50,7 @@ def whereabouts(text: str) -> tuple[str, str]:
     return modality, path
 
 
+@interruptible
 def main() -> None:
     """Localize and tell what came of it."""
     parser = build_parser()

@@ -4,46 +4,11 @@ import json
 
 import pytest
 
-from tests.clips import write_clips
-from tests.faults.killing import Killing, died
+from tests.faults.killing import Killing, assert_same_files, died
 
 pytestmark = pytest.mark.slow
 
-OWN = ("experiment=unav_custom", "size=narrow", "trainer.max_epochs=1", "data.loader.batch_size=4", "report=null")
 ENDINGS = ("_visual.npy", "_audio.npy")
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    """Six videos, and annotations of them."""
-    folder = tmp_path_factory.mktemp("clips")
-    write_clips(folder, 6)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def features(python, clips):
-    done = python.run("scripts/extract_features.py", clips / "videos", clips / "features")
-    assert done.returncode == 0, done.stderr
-    return clips / "features"
-
-
-@pytest.fixture(scope="module")
-def checkpoint(python, clips, features, tmp_path_factory):
-    run = tmp_path_factory.mktemp("run")
-    places = (f"data.annotations={clips / 'annotations.csv'}", f"data.feature_dir={features}", f"hydra.run.dir={run}")
-    done = python.run("run.py", *OWN, *places)
-    assert done.returncode == 0, done.stderr
-    return run / "checkpoints" / "last.ckpt"
-
-
-def assert_same_files(one, other):
-    here, there = (
-        {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        for folder in (one, other)
-    )
-    assert here.keys() == there.keys()
-    assert [name for name in here if here[name] != there[name]] == []
 
 
 def kill(run, times, finished=lambda folder: ()):
@@ -116,9 +81,15 @@ def test_packing_a_folder(python, features, tmp_path, told):
 def test_localization(python, clips, checkpoint, tmp_path, told):
     command = ("scripts/localize.py", clips / "videos", "--checkpoint", checkpoint, "--out", tmp_path / "out")
     run = Killing(python, command, tmp_path / "out", refusal="is there already")
-    kill_at(run, run.before("events.csv"), run.before("events.json"))
+    for number in (1, 3, 5):
+        assert died(run.run(run.before(f"clip{number:02d}.json")))
+        assert f"{number} of 6 videos w" in run.finish().stdout
+        assert_same_files(run.folder, run.whole)
+        run.begin_anew()
+    kill_at(run, run.before("clip02.html"), *map(run.before, ("events.csv", "events.json")), run.after("events.json"))
+    run.met.clear()
     kill(run, 6)
-    told(f"localization: SIGKILL at {run.struck}", "the same bytes")
+    told(f"localization: SIGKILL at 7 chosen and {run.struck}", "the same bytes, nothing localized twice")
 
 
 def test_synthetic_data(python, tmp_path, told):

@@ -9,14 +9,17 @@ from typing import Any
 
 import torch
 
-from avel.batch import Sample, TimeGrid, collate
+from avel.batch import Sample, TimeGrid
+from avel.collate import collate
 from avel.data.transforms import keep_modality
-from avel.decoding.dense import Detections
+from avel.decoding.detections import Detections
 from avel.errors import UserError
 from avel.events import Event, EventTable
 from avel.extraction.device import usable_device
 from avel.extraction.extract import Features, Progress
+from avel.extraction.manifest import versions
 from avel.extraction.pair import load_encoders
+from avel.extraction.records import digest
 from avel.report.folder import LocalizedVideo
 from avel.segments.windows import window_cores, window_starts
 from avel.tasks.dense import DenseLocalizer
@@ -82,6 +85,8 @@ class VideoLocalizer:
         weights: Mapping[str, str | Path] | None = None,
     ) -> None:
         self.device = usable_device(device)
+        # first: if the file changes meanwhile, it will not be the one that is remembered
+        self.digest = digest(Path(checkpoint)) if Path(checkpoint).is_file() else ""
         content = open_checkpoint(checkpoint)
         method = build_method(checkpoint, content)
         if not isinstance(method, DenseLocalizer):
@@ -100,6 +105,10 @@ class VideoLocalizer:
         self.class_names: Sequence[str] = memory["class_names"]
         self.modality: str = memory["modality"]
         self.grid = TimeGrid(*(memory["features"][key] for key in ("fps", "stride", "window")))
+
+    def provenance(self) -> dict[str, Any]:
+        """Say what decides the events in a file, in plain values."""
+        return {"checkpoint": self.digest, "task": self.task, "device": str(self.device), "versions": versions()}
 
     def __call__(self, path: Path, *, progress: Progress = lambda share: None) -> LocalizedVideo:
         """Localize a file.

@@ -8,11 +8,14 @@ import torch
 
 import avel
 from avel.batch import TimeGrid
-from avel.decoding.dense import DenseDecoder, Detections
+from avel.decoding.dense import DenseDecoder
+from avel.decoding.detections import Detections
 from avel.errors import UserError
 from avel.extraction.encoders.spectral import SpectralPictures, SpectralSound
 from avel.extraction.extract import Features
+from avel.extraction.manifest import versions
 from avel.extraction.pair import EncoderPair
+from avel.extraction.records import digest
 from avel.methods.unav import UnAV
 from avel.tasks.localization import STRETCH, VideoLocalizer, localize
 from tests.unit.extraction.videos import write_video
@@ -122,7 +125,14 @@ def test_one_of_several_tasks_is_chosen(folder, tmp_path):
         VideoLocalizer(path)
     with pytest.raises(UserError, match="no task 'published' for videos; there is sounds, actions$"):
         VideoLocalizer(path, task="published")
-    assert VideoLocalizer(path, task="actions").task == "actions"
+    chosen = VideoLocalizer(path, task="actions")
+    assert chosen.task == "actions"
+    assert chosen.provenance() == {
+        "checkpoint": digest(path),
+        "task": "actions",
+        "device": "cpu",
+        "versions": versions(),
+    }
 
 
 @pytest.mark.parametrize("data", [{}, {"": {}}, {"": {"class_names": ["dog"], "features": {}}}])

@@ -1,5 +1,6 @@
 import re
 import shutil
+import warnings
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
@@ -7,7 +8,8 @@ from urllib.parse import unquote
 import pytest
 
 from avel.errors import UserError
-from avel.events import EventTable
+from avel.events import Event, EventTable
+from avel.report.folder import LocalizedVideo
 from avel.tasks.localization import VideoLocalizer
 from avel.tasks.localization_job import localize_files
 from tests.unit.extraction.videos import write_video
@@ -84,11 +86,111 @@ def test_results_are_replaced_only_on_demand(localizer, clip, tmp_path):
     with pytest.raises(UserError, match=r"events.json: is there already; --force replaces it"):
         localize_files([clip], localizer, tmp_path)
     assert label.read_text() == "mended by hand"
-    localize_files([clip], localizer, tmp_path, force=True, threshold=2.0)
+    localize_files([clip], localizer, tmp_path, force=True, threshold=1.0)
     assert label.read_text() == ""
 
 
 def test_without_any_result_nothing_is_written(localizer, tmp_path):
     outcome = localize_files([Path("nowhere.mp4")], localizer, tmp_path / "out")
     assert list(outcome.lines(tmp_path)) == ["Failed: nowhere.mp4: no such file or folder"]
+    assert not (tmp_path / "out").exists()
+
+
+class Finder:
+    """Finds the same in every file at once, reads none called b, and is killed when it begins with one too many."""
+
+    def __init__(self, files=9):
+        self.files, self.begun = files, []
+
+    def provenance(self):
+        return {"checkpoint": "1", "task": "", "versions": {"avel": "1"}}
+
+    def __call__(self, path, *, progress=None):
+        self.begun.append(path.name)
+        if len(self.begun) > self.files:
+            raise KeyboardInterrupt
+        if path.stem == "b":
+            raise UserError(f"{path}: is broken")
+        if path.stem == "c":
+            warnings.warn(f"{path.name}: has no sound", stacklevel=1)
+        events = (Event(path.stem, 0.1, 2 / 3, "dog", 0.7), Event(path.stem, 1e-9, 3.0, "cat", 0.30000000000000004))
+        return LocalizedVideo(path.stem, path, 3.1, events)
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def videos(tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in "abcd":
+        (folder / f"{name}.mkv").write_text(name)
+    return folder
+
+
+def interrupted(videos, out, files, **options):
+    with pytest.raises(KeyboardInterrupt):
+        localize_files([videos], Finder(files), out, **options)
+
+
+def test_a_run_that_was_killed_goes_on_and_says_so(videos, tmp_path):
+    whole = localize_files([videos], Finder(), tmp_path / "whole")
+    interrupted(videos, tmp_path / "out", files=3)
+    assert sorted(path.name for path in (tmp_path / "out" / "unfinished").iterdir()) == ["a.json", "c.json"]
+    assert not (tmp_path / "out" / "events.json").exists()
+    finder = Finder()
+    outcome = localize_files([videos], finder, tmp_path / "out")
+    assert finder.begun == ["b.mkv", "d.mkv"]
+    told = ["2 of 4 videos were done before", *whole.lines(tmp_path / "out")]
+    assert list(outcome.lines(tmp_path / "out")) == told
+    assert any("c.mkv: has no sound" in line for line in told)
+    assert outcome.found == whole.found
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert not (tmp_path / "out" / "unfinished").exists()
+
+
+def test_what_is_known_serves_another_threshold_as_well(videos, tmp_path):
+    localize_files([videos], Finder(), tmp_path / "whole", threshold=0.2)
+    interrupted(videos, tmp_path / "out", files=3, threshold=0.9)
+    assert localize_files([videos], Finder(), tmp_path / "out", threshold=0.2).known == 2
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_begun_anew_on_demand_nothing_is_known_and_the_table_is_that_of_whole_results(videos, tmp_path):
+    interrupted(videos, tmp_path / "out", files=3)
+    interrupted(videos, tmp_path / "out", files=1, force=True)
+    assert [path.name for path in (tmp_path / "out" / "unfinished").iterdir()] == ["a.json"]
+    outcome = localize_files([videos], Finder(), tmp_path / "out", force=True)
+    assert (outcome.known, outcome.files) == (0, 4)
+    interrupted(videos, tmp_path / "out", files=0, force=True)
+    assert (tmp_path / "out" / "events.json").exists()
+    interrupted(videos, tmp_path / "out", files=1, force=True)
+    assert not (tmp_path / "out" / "events.json").exists()
+    assert next(localize_files([videos], Finder(), tmp_path / "out").lines(tmp_path)).startswith("1 of 4 videos was ")
+
+
+def test_what_a_run_left_that_was_killed_at_its_very_end_goes_and_what_is_of_others_stays(clip, tmp_path):
+    localize_files([clip], Finder(), tmp_path)
+    left = tmp_path / "unfinished"
+    left.mkdir()
+    for name in ("clip.json", ".clip.json.part", "mine.txt"):
+        (left / name).touch()
+    with pytest.raises(UserError, match="is there already"):
+        localize_files([clip], Finder(), tmp_path)
+    assert [path.name for path in left.iterdir()] == ["mine.txt"]
+
+
+def test_findings_are_not_written_through_a_link(clip, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "unfinished").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="unfinished: is a link to another place"):
+        localize_files([clip], Finder(), tmp_path / "out")
+
+
+def test_a_threshold_in_percent_is_refused(clip, tmp_path):
+    with pytest.raises(UserError, match="--threshold=30.0"):
+        localize_files([clip], Finder(), tmp_path / "out", threshold=30.0)
     assert not (tmp_path / "out").exists()
