@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 from torch import nn
@@ -44,6 +46,16 @@ class OptimizerRecipe:
         for beta in self.betas:
             check_number("method.optimizer.betas", beta, 0, 1, below=True)
 
+    def groups(self) -> list[dict[str, Any]]:
+        """Return what AdamW's groups of parameters have: per learning rate one that decays and one that does not."""
+        rates = dict.fromkeys((self.lr, *self.lr_of.values()))
+        fixed = {"betas": self.betas, "eps": self.eps}
+        return [{"lr": lr, "weight_decay": decay, **fixed} for lr in rates for decay in (self.weight_decay, 0.0)]
+
+    def reschedule(self, state: dict[str, Any]) -> float:
+        """Do nothing: the schedule is a function, which no checkpoint holds; see `StepRecipe`."""
+        return 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class StepRecipe:
@@ -74,6 +86,25 @@ class StepRecipe:
         if not isinstance(counts, Sequence) or any(not isinstance(count, int) or count < 1 for count in counts):
             raise UserError(f"method.optimizer.milestones={counts}: give a list of whole numbers from 1 on")
 
+    def groups(self) -> list[dict[str, Any]]:
+        """Return what Adam's only group of parameters has."""
+        return [{"lr": self.lr, "eps": self.eps}]
+
+    def reschedule(self, state: dict[str, Any]) -> float:
+        """Give the milestones to a schedule's state; return what its learning rate is to be multiplied by in return."""
+        before = _share(state)
+        state |= {"milestones": Counter(self.milestones), "gamma": self.gamma}
+        return _share(state) / before if before else 1.0
+
+
+Recipe = OptimizerRecipe | StepRecipe
+
+
+def _share(state: Mapping[str, Any]) -> float:
+    """Return the share of its base that the rate of a schedule with milestones has."""
+    passed = [times for milestone, times in state["milestones"].items() if milestone <= state["last_epoch"]]
+    return float(state["gamma"] ** sum(passed))
+
 
 def decay_groups(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Split the trainable parameters into those with and those without weight decay, each sorted by name.
@@ -103,11 +134,10 @@ def build_optimizer(module: nn.Module, recipe: OptimizerRecipe) -> AdamW:
             raise UserError(f"method.optimizer.lr_of: no parameter's name begins with {prefix!r}")
     own = {id(p): lr for prefix, lr in recipe.lr_of.items() for name, p in named.items() if name.startswith(prefix)}
     groups = [
-        {"params": [p for p in parameters if own.get(id(p), recipe.lr) == lr], "weight_decay": decay, "lr": lr}
-        for lr in dict.fromkeys((recipe.lr, *recipe.lr_of.values()))
-        for parameters, decay in zip(decay_groups(module), (recipe.weight_decay, 0.0), strict=True)
+        {"params": [p for p in parameters if own.get(id(p), recipe.lr) == options["lr"]], **options}
+        for options, parameters in zip(recipe.groups(), cycle(decay_groups(module)), strict=False)
     ]
-    return AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps)
+    return AdamW(groups)
 
 
 def build_adam(module: nn.Module, recipe: StepRecipe) -> Adam:
@@ -115,24 +145,30 @@ def build_adam(module: nn.Module, recipe: StepRecipe) -> Adam:
     return Adam([p for p in module.parameters() if p.requires_grad], lr=recipe.lr, eps=recipe.eps)
 
 
-def take_rate(checkpoint: Mapping[str, Any], lr: float) -> None:
-    """Let a training that is resumed have the learning rate of its own recipe, at the place where its schedule is.
+def take_recipe(checkpoint: Mapping[str, Any], recipe: Recipe) -> None:
+    """Let a training that is resumed be optimized by its own recipe, at the place where its schedule is.
 
-    (PyTorch restores the rate that the checkpoint was trained with. A checkpoint of the same rate stays as it is.)
+    (PyTorch restores what the checkpoint was trained with. A checkpoint of the same recipe stays as it is.)
 
     Args:
         checkpoint: is changed.
-        lr: base rate of the groups of parameters that have none of their own.
+        recipe: how the training goes on.
     """
     states = checkpoint.get("optimizer_states", ()), checkpoint.get("lr_schedulers", ())
     for optimizer, schedule in zip(*states, strict=False):
-        groups = optimizer["param_groups"]
-        before = groups[0].get("initial_lr")
-        if not before or before == lr:
-            continue
-        for group in groups:
-            if group["initial_lr"] == before:
-                group["lr"] *= lr / before
-                group["initial_lr"] = lr
+        groups, wanted = optimizer["param_groups"], recipe.groups()
+        if len(groups) != len(wanted):
+            continue  # of another method, or with other `lr_of`: loading will refuse it
+        change = recipe.reschedule(schedule)
+        for group, options in zip(groups, wanted, strict=True):
+            _take_rate(group, options.pop("lr"), change)
+            group.update(options)
         schedule["base_lrs"] = [group["initial_lr"] for group in groups]
         schedule["_last_lr"] = [group["lr"] for group in groups]
+
+
+def _take_rate(group: dict[str, Any], lr: float, change: float) -> None:
+    """Let a group have another base rate; one of 0 says nothing about the place in the schedule, and stays."""
+    if group["initial_lr"] and (group["initial_lr"] != lr or change != 1):
+        group["lr"] *= lr / group["initial_lr"] * change
+        group["initial_lr"] = lr

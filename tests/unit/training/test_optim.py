@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from avel.errors import UserError
-from avel.training.optim import OptimizerRecipe, StepRecipe, build_adam, build_optimizer, decay_groups, take_rate
-from avel.training.schedulers import warmup_cosine
+from avel.training.optim import OptimizerRecipe, StepRecipe, build_adam, build_optimizer, decay_groups, take_recipe
+from avel.training.schedulers import adam_in_steps, warmup_cosine
 
 
 class Scale(nn.Module):
@@ -129,9 +129,13 @@ def test_a_recipe_that_cannot_be_meant_is_named(options, message):
         StepRecipe(**options)
 
 
-def scheduled(lr, steps=0):
+def recipe_of(lr, norm=0.5, **options):
+    return OptimizerRecipe(lr=lr, lr_of={"norm": norm}, **options)
+
+
+def scheduled(recipe, steps=0):
     """Optimizer and schedule of a training with a rate of its own for the norms, after some steps."""
-    optimizer = build_optimizer(Network(), OptimizerRecipe(lr=lr, lr_of={"norm": 0.5}))
+    optimizer = build_optimizer(Network(), recipe)
     schedule = warmup_cosine(optimizer, 2, 10, 0.0)
     for _ in range(steps):
         optimizer.step()
@@ -139,24 +143,71 @@ def scheduled(lr, steps=0):
     return optimizer, schedule
 
 
+def stepped(recipe, steps=0):
+    """Optimizer and schedule of a training whose rate falls in steps, after some of them."""
+    made = adam_in_steps(nn.Linear(2, 2), recipe)
+    optimizer, schedule = made["optimizer"], made["lr_scheduler"]["scheduler"]
+    for _ in range(steps):
+        optimizer.step()
+        schedule.step()
+    return optimizer, schedule
+
+
+def checkpoint_of(optimizer, schedule):
+    return deepcopy({"optimizer_states": [optimizer.state_dict()], "lr_schedulers": [schedule.state_dict()]})
+
+
+CHANGES = [
+    (scheduled, recipe_of(1.0), recipe_of(0.25)),
+    (scheduled, recipe_of(1.0), recipe_of(1.0, norm=0.125)),
+    (scheduled, recipe_of(1.0), recipe_of(1.0, weight_decay=0.1, betas=(0.8, 0.9), eps=1e-6)),
+    (scheduled, recipe_of(1.0, weight_decay=0.0), recipe_of(2.0, weight_decay=0.1)),
+    (stepped, StepRecipe(lr=1.0, milestones=(2, 6)), StepRecipe(lr=0.5, milestones=(2, 6), eps=1e-4)),
+    (stepped, StepRecipe(lr=1.0, milestones=(2, 6)), StepRecipe(lr=1.0, milestones=(5,), gamma=0.5)),
+    (stepped, StepRecipe(lr=1.0, milestones=(9,)), StepRecipe(lr=0.5, milestones=(1, 2, 2, 5))),
+]
+
+
 @pytest.mark.parametrize("steps", [1, 4])
-def test_a_resumed_training_has_the_rate_of_its_own_recipe(steps):
-    before, whole, (optimizer, schedule) = scheduled(1.0, steps), scheduled(0.25, steps), scheduled(0.25)
-    checkpoint = {"optimizer_states": [before[0].state_dict()], "lr_schedulers": [before[1].state_dict()]}
-    take_rate(checkpoint, 0.25)
+@pytest.mark.parametrize(("training", "then", "now"), CHANGES)
+def test_a_resumed_training_is_optimized_by_its_own_recipe(training, then, now, steps):
+    whole, (optimizer, schedule) = training(now, steps), training(now)
+    checkpoint = checkpoint_of(*training(then, steps))
+    take_recipe(checkpoint, now)
     optimizer.load_state_dict(checkpoint["optimizer_states"][0])
     schedule.load_state_dict(checkpoint["lr_schedulers"][0])
     for _ in range(3):
         assert schedule.get_last_lr() == pytest.approx(whole[1].get_last_lr())
         for each in (optimizer, schedule, *whole):
             each.step()
-    assert {group["initial_lr"] for group in optimizer.param_groups} == {0.25, 0.5}
+    for one, other in zip(optimizer.param_groups, whole[0].param_groups, strict=True):
+        left_out = {"params": None, "lr": None}
+        assert one | left_out == other | left_out
 
 
-def test_what_has_no_rate_or_the_same_stays_as_it_is():
-    take_rate({}, 1.0)
-    before = scheduled(1.0, 3)
-    checkpoint = {"optimizer_states": [before[0].state_dict()], "lr_schedulers": [before[1].state_dict()]}
+@pytest.mark.parametrize(
+    ("training", "recipe"), [(scheduled, recipe_of(0.3)), (stepped, StepRecipe(lr=0.3, milestones=(1, 3), gamma=0.7))]
+)
+def test_a_checkpoint_of_the_same_recipe_stays_as_it_is(training, recipe):
+    checkpoint = checkpoint_of(*training(recipe, 3))
     same = deepcopy(checkpoint)
-    take_rate(checkpoint, 1.0)
+    take_recipe(checkpoint, recipe)
     assert str(checkpoint) == str(same)
+
+
+def test_what_other_recipes_do_not_fit_stays_as_it_is():
+    take_recipe({}, recipe_of(1.0))
+    checkpoint = checkpoint_of(*scheduled(recipe_of(1.0), 3))
+    same = deepcopy(checkpoint)
+    for recipe in (StepRecipe(), OptimizerRecipe()):
+        take_recipe(checkpoint, recipe)
+    assert str(checkpoint) == str(same)
+
+
+def test_a_rate_that_had_fallen_to_zero_stays_and_so_does_one_that_was_zero():
+    checkpoint = checkpoint_of(*stepped(StepRecipe(lr=0.3, milestones=(1,), gamma=0.0), 2))
+    take_recipe(checkpoint, StepRecipe(lr=0.3))
+    assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == 0
+    checkpoint = checkpoint_of(*stepped(StepRecipe(lr=0.0), 2))
+    take_recipe(checkpoint, StepRecipe(lr=0.3))
+    assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == 0
