@@ -14,7 +14,7 @@ from torchmetrics.utilities import dim_zero_cat
 from avel.errors import UserError
 from avel.metrics.functional import dense_average_precision
 from avel.metrics.rules import DEFAULT_RULES, EvaluationRules
-from avel.metrics.tables import Events, Predictions, ragged_ranges
+from avel.metrics.tables import Events, Predictions, ragged_ranges, take
 from avel.metrics.videos import first_visits, video_number
 
 UNAV100_TIOU_THRESHOLDS = tuple(np.linspace(0.1, 0.9, 9).tolist())
@@ -22,9 +22,6 @@ UNAV100_TIOU_THRESHOLDS = tuple(np.linspace(0.1, 0.9, 9).tolist())
 
 PREDICTION_COLUMNS = ("labels", "scores")
 EVENT_COLUMNS = ("labels",)
-
-ROWS_IN_CACHE = 2**16
-"""Rows that are taken apart into columns at a time: a processor's cache holds them."""
 
 
 class DenseMeanAveragePrecision(Metric):
@@ -101,13 +98,14 @@ class DenseMeanAveragePrecision(Metric):
             `recall@k` over classes and thresholds. Classes without events are NaN and do not enter means.
         """
         first = first_visits(dim_zero_cat(self.videos))
-        owner, columns = _rows_of(first, self.num_predictions, self.predictions, width=2 + len(PREDICTION_COLUMNS))
-        predictions = Predictions(owner, columns[:2].T, columns[2].long(), columns[3])
-        owner, columns = _rows_of(first, self.num_events, self.events, width=2 + len(EVENT_COLUMNS))
-        events = Events(owner, columns[:2].T, columns[2].long())
+        visits, rows, order = _joined(first, self.num_predictions, self.predictions, width=2 + len(PREDICTION_COLUMNS))
+        predictions = Predictions(visits, rows[:, :2], rows[:, 2].long(), rows[:, 3])
+        visits, rows, event_order = _joined(first, self.num_events, self.events, width=2 + len(EVENT_COLUMNS))
+        events = Events(visits, rows[:, :2], rows[:, 2].long())
         scores = dense_average_precision(
             predictions,
-            events,
+            take(events, event_order),
+            order=order,
             num_classes=self.num_classes,
             tiou_thresholds=self._numbers(self.tiou_thresholds),
             recall_k=self.recall_k,
@@ -126,50 +124,55 @@ class DenseMeanAveragePrecision(Metric):
 
     def _rows(self, videos: Sequence[dict[str, Any]], columns: tuple[str, ...], what: str) -> Tensor:
         """Check the videos and join their rows (start, end, *columns), (N, 2 + columns) float64."""
-        segments = torch.cat([video["segments"] for video in videos]).to(self.device, torch.float64)
-        values = [torch.cat([video[column] for video in videos]).to(segments) for column in columns]
-        rows = torch.column_stack([segments, *values])
+        parts = [torch.cat([video[column] for video in videos]) for column in ("segments", *columns)]
+        rows = torch.column_stack([part.to(self.device, torch.float64) for part in parts])
+        start, end, labels = rows[:, :3].unbind(dim=1)
+        orderly = (start <= end) & (labels >= 0) & (labels < self.num_classes)
+        if not orderly.all() & rows.sum().isfinite():  # the sum of huge numbers is not finite, either
+            self._check_rows(rows, [video["video_id"] for video in videos for _ in video["labels"]], what)
+        return rows
+
+    def _check_rows(self, rows: Tensor, owners: Sequence[str | int], what: str) -> None:
+        """Raise a UserError that names what is wrong and the video, if anything is; each row has its video."""
         labels = rows[:, 2]
         faults = {
             "a number that is not finite": ~rows.isfinite().all(dim=1),
             "a segment that ends before it starts": rows[:, 1] < rows[:, 0],
             f"a label outside 0..{self.num_classes - 1}": (labels < 0) | (labels >= self.num_classes),
         }
-        if torch.stack(list(faults.values())).any():
-            owners = [video["video_id"] for video in videos for _ in video["labels"]]
-            fault, bad = next((fault, bad) for fault, bad in faults.items() if bad.any())
-            raise UserError(f"video {owners[int(bad.nonzero()[0])]!r}: {fault} in its {what}s")
-        return rows
+        for fault, bad in faults.items():
+            if bad.any():
+                raise UserError(f"video {owners[int(bad.nonzero()[0])]!r}: {fault} in its {what}s")
 
 
 def _check_structure(preds: Sequence[dict[str, Any]], target: Sequence[dict[str, Any]]) -> None:
     if len(preds) != len(target):
         raise UserError(f"preds holds {len(preds)} videos, but target {len(target)}")
+    _check_shapes(preds, PREDICTION_COLUMNS, "preds")
+    _check_shapes(target, EVENT_COLUMNS, "target")
     for i, (prediction, truth) in enumerate(zip(preds, target, strict=True)):
-        _check_shapes(prediction, PREDICTION_COLUMNS, f"preds[{i}]")
-        _check_shapes(truth, EVENT_COLUMNS, f"target[{i}]")
         if prediction["video_id"] != truth["video_id"]:
             raise UserError(f"preds[{i}] is video {prediction['video_id']!r}, but target[{i}] {truth['video_id']!r}")
 
 
-def _check_shapes(video: dict[str, Any], columns: tuple[str, ...], where: str) -> None:
-    missing = [key for key in ("video_id", "segments", *columns) if key not in video]
-    if missing:
-        raise UserError(f"{where} lacks {', '.join(missing)}")
-    rows = len(video["labels"])
-    if video["segments"].shape != (rows, 2) or any(video[column].shape != (rows,) for column in columns):
-        shapes = {key: tuple(video[key].shape) for key in ("segments", *columns)}
-        raise UserError(f"{where} (video {video['video_id']!r}) needs segments (N, 2) and the rest (N,), got {shapes}")
+def _check_shapes(videos: Sequence[dict[str, Any]], columns: tuple[str, ...], side: str) -> None:
+    keys = ("segments", *columns)
+    for i, video in enumerate(videos):
+        missing = [key for key in ("video_id", *keys) if key not in video]
+        if missing:
+            raise UserError(f"{side}[{i}] lacks {', '.join(missing)}")
+        rows = video["labels"].numel()
+        shapes = [video[key].shape for key in keys]
+        if shapes != [(rows, 2), *[(rows,)] * len(columns)]:
+            found = dict(zip(keys, map(tuple, shapes), strict=True))
+            raise UserError(
+                f"{side}[{i}] (video {video['video_id']!r}) needs segments (N, 2) and the rest (N,), got {found}"
+            )
 
 
-def _rows_of(visits: Tensor, counts: list[Tensor], flat: list[Tensor], *, width: int) -> tuple[Tensor, Tensor]:
-    """Rows of the chosen visits in their order: index into `visits` (N,) and their columns (width, N)."""
+def _joined(first: Tensor, counts: list[Tensor], flat: list[Tensor], *, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Join the rows of all visits: the visit of each (N,), the rows (N, width), and those of first visits in order."""
     sizes = dim_zero_cat(counts).long()
     starts = sizes.cumsum(0) - sizes
-    owner, index = ragged_ranges(starts[visits], sizes[visits])
-    rows = dim_zero_cat(flat).view(-1, width)
-    columns = rows.new_empty(width, len(index))
-    for part, targets in zip(index.split(ROWS_IN_CACHE), columns.split(ROWS_IN_CACHE, dim=1), strict=True):
-        for source, target in zip(rows.unbind(dim=1), targets, strict=True):
-            torch.index_select(source, 0, part, out=target)
-    return owner, columns
+    visits = torch.arange(len(sizes), device=sizes.device).repeat_interleave(sizes)
+    return visits, dim_zero_cat(flat).view(-1, width), ragged_ranges(starts[first], sizes[first])[1]

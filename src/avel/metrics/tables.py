@@ -30,6 +30,9 @@ class Predictions(NamedTuple):
 
 Table = TypeVar("Table", Events, Predictions)
 
+ROWS_IN_CACHE = 2**14
+"""Rows that are selected at a time: where columns are interleaved in memory, a processor's cache holds them."""
+
 
 def group_of(table: Table, num_classes: int) -> Tensor:
     """One number per (video, class), (N,)."""
@@ -38,14 +41,23 @@ def group_of(table: Table, num_classes: int) -> Tensor:
 
 def take(table: Table, rows: Tensor) -> Table:
     """Select rows by index."""
-    return type(table)(*(_pick(column, rows) for column in table))
+    taken = type(table)(*(column.new_empty(*column.shape[1:], len(rows)).movedim(-1, 0) for column in table))
+    columns = list(zip(_columns(table), _columns(taken), strict=True))
+    for first in range(0, len(rows), ROWS_IN_CACHE):
+        part = slice(first, first + ROWS_IN_CACHE)
+        for source, target in columns:
+            torch.index_select(source, 0, rows[part], out=target[part])
+    return taken
 
 
-def _pick(column: Tensor, rows: Tensor) -> Tensor:
-    """Select rows of (N,) or of (N, 2), bound by bound, which is several times faster."""
-    if column.dim() == 1:
-        return column.index_select(0, rows)
-    return torch.stack([bound.index_select(0, rows) for bound in column.unbind(dim=1)]).T
+def _columns(table: Table) -> list[Tensor]:
+    """Take the table apart, (N,) each: one by one, they are several times faster to pick from."""
+    return [table.videos, *table.segments.unbind(dim=1), *table[2:]]
+
+
+def all_rows(table: Table) -> Tensor:
+    """Number the rows."""
+    return torch.arange(len(table.labels), device=table.labels.device)
 
 
 def flip(table: Table) -> Table:

@@ -2,7 +2,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avel.metrics.functional import dense_average_precision, matches
+from avel.metrics.assignment import matches
+from avel.metrics.functional import dense_average_precision
 from avel.metrics.rules import DEFAULT_RULES, EvaluationRules, clean_events
 from avel.metrics.tables import Events, Predictions
 from tests.unit.metrics import slow

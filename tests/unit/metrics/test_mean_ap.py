@@ -185,6 +185,12 @@ def test_a_bad_row_is_traced_to_its_video_in_a_batch():
         DenseMeanAveragePrecision(num_classes=NUM_CLASSES).update(preds, target)
 
 
+def test_finite_scores_may_be_too_large_to_be_added():
+    preds, target = make_videos()
+    large = [video | {"scores": video["scores"].double() * torch.finfo(torch.float64).max} for video in preds]
+    assert_same_digits(evaluate(large, target), evaluate(preds, target))
+
+
 def test_thresholds_must_lie_in_the_unit_interval():
     with pytest.raises(UserError, match="tiou_thresholds"):
         DenseMeanAveragePrecision(num_classes=NUM_CLASSES, tiou_thresholds=[0.5, 1.5])
