@@ -8,7 +8,6 @@ Exit code 1: training would fail; 2: nothing could be checked.
 
 import argparse
 import shlex
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,15 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from rich.console import Console
-from rich.progress import track
 
+from avel.data.inspection.features import with_bar
 from avel.data.inspection.report import DatasetReport, inspect, inspect_annotations
 from avel.data.inspection.tables import show_report
 from avel.errors import UserError
 from avel.terminal import escape
 from avel.training.console import WIDTH
 from avel_run.arguments import check_arguments
+from avel_run.interruption import interruptible
 from avel_run.mistakes import Mistakes
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -57,8 +57,7 @@ def check(args: argparse.Namespace) -> dict[str, DatasetReport]:
     if own:
         config.data.annotations, config.data.feature_dir = str(args.annotations), str(args.features)
     sets = instantiate(config.data, _convert_="all").by_task()
-    shown = partial(track, description="Reading features", console=Console(stderr=True), transient=True)
-    return {task: inspect(data, headers_only=args.headers_only, track=shown) for task, data in sets.items()}
+    return {task: inspect(data, headers_only=args.headers_only, track=with_bar) for task, data in sets.items()}
 
 
 def verdict(args: argparse.Namespace, fatal: int) -> str:
@@ -72,6 +71,7 @@ def verdict(args: argparse.Namespace, fatal: int) -> str:
     return "[bold green]Training can start.[/]" + (f"\n    {escape(command)}" if args.annotations else "")
 
 
+@interruptible
 def main() -> None:
     """Show the report and exit."""
     parser = build_parser()

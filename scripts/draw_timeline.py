@@ -10,9 +10,11 @@ from avel.errors import UserError, check_number
 from avel.events import Event, EventTable
 from avel.files import whole_file
 from avel.report.timeline import draw_timeline
+from avel_run.interruption import interruptible
 from avel_run.stored_config import NAME, build_data, read_config
 
 
+@interruptible
 def main() -> None:
     """Draw the picture and say where it is."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -25,10 +27,14 @@ def main() -> None:
     )
     parser.add_argument("--task", help="of a run with several: RUN/predictions/TASK/SPLIT.json")
     parser.add_argument("--video", help="id (default: the video with the most annotated classes)")
-    parser.add_argument("--min-score", type=float, default=0.1, help="leave out less sure ones (default: %(default)s)")
+    parser.add_argument(
+        "--min-score", type=float, default=0.1, help="lowest score of predictions, 0 to 1 (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="SVG file to write")
     args = parser.parse_args()
     try:
+        if args.out.suffix != ".svg":
+            raise UserError(f"--out {args.out}: the picture is an SVG file; give a name that ends in .svg")
         picture = draw(args.run, args.task, args.split, args.video, args.min_score)
         with whole_file(args.out) as temporary:
             temporary.write_text(picture, encoding="utf-8")

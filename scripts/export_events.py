@@ -16,6 +16,7 @@ from avel.errors import UserError
 from avel.exchange.formats import FORMATS, write_events
 from avel.exchange.media import Media
 from avel.extraction.sources import find_sources
+from avel_run.interruption import interruptible
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("table", type=Path, metavar="TABLE", help="file or folder of events")
     add("--to", choices=FORMATS, required=True, help="format to write")
     add("--out", type=Path, required=True, help="file or folder to write, as the format has it")
-    add("--min-score", type=float, help="leave out predictions that are less sure")
+    add("--min-score", type=float, help="leave out less sure predictions (default: keep all)")
     add("--media", type=Path, metavar="DIR", help="where the videos lie, for ELAN and Label Studio to play them")
     add("--force", action="store_true", help="replace what is there")
     return parser
@@ -46,6 +47,7 @@ def media_in(folder: Path | None) -> Media:
     return Media() if folder is None else Media(folder, dict(find_sources(folder)))
 
 
+@interruptible
 def main() -> None:
     """Read, write, and say what was written."""
     parser = build_parser()

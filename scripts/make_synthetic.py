@@ -13,6 +13,7 @@ from avel.data.synthetic import SyntheticOptions, write_unav100
 from avel.data.synthetic_ave import Dtype, SyntheticAVEOptions, write_ave
 from avel.data.synthetic_dense import FORMATS, SyntheticDenseOptions, write_dense
 from avel.errors import UserError
+from avel_run.interruption import interruptible
 
 Options = TypeVar("Options", SyntheticOptions, SyntheticAVEOptions, SyntheticDenseOptions)
 
@@ -21,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     datasets = parser.add_subparsers(dest="dataset", required=True)
-    unav100 = datasets.add_parser("unav100", help="annotations and feature files of UnAV-100")
+    unav100 = datasets.add_parser("unav100", help="its official files: annotations and features")
     default = SyntheticOptions()
     add_common(unav100, default, synthetic.DEFAULT_VIDEOS, synthetic.DEFAULT_CLASSES)
     unav100.add_argument("--features", choices=FAMILIES, default=default.features, help="family (default: %(default)s)")
@@ -31,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     ave.add_argument("--background-videos", type=int, help="videos without any event (default: 178 for 4143 videos)")
     ave.add_argument("--dtype", choices=get_args(Dtype), default=default_ave.dtype, help="default: %(default)s")
     for name, form in FORMATS.items():
-        dense = datasets.add_parser(name, help=f"annotations and feature files of {form.reader.__name__}")
+        dense = datasets.add_parser(name, help="its official files: annotations and features")
         add_common(dense, SyntheticDenseOptions(), form.videos, form.classes)
         families = list(form.reader.families)
         dense.add_argument("--features", choices=families, default=families[0], help="family (default: %(default)s)")
@@ -75,6 +76,7 @@ def write_dataset(args: argparse.Namespace) -> tuple[int, str]:
     return len(written), f"experiment={method}_{args.dataset} size=narrow data.features={args.features}"
 
 
+@interruptible
 def main() -> None:
     """Write the data set and say what to do with it."""
     parser = build_parser()

@@ -19,17 +19,26 @@ from avel.report.published import read_literature
 from avel.report.results_table import Results, choose_runs, put_between, read_record, record, write_table
 from avel.training.files import write_json, write_text
 from avel.training.run_state import finished_runs, read_results
+from avel_run.interruption import interruptible
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@interruptible
 def main() -> None:
     """Write the table, or see whether it is what it should be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="of runs, also above them")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where the table is another")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="page with the table")
-    parser.add_argument("--record", type=Path, default=ROOT / "logs" / "measured.json", help="what it is made of")
+    parser.add_argument(
+        "--readme", type=Path, default=ROOT / "README.md", help="page with the table (default: README.md)"
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        default=ROOT / "logs" / "measured.json",
+        help="what it is made of (default: logs/measured.json)",
+    )
     args = parser.parse_args()
     try:
         runs, page = tabulate(args.folders, args.record, args.readme)

@@ -30,6 +30,12 @@ TOLERANCE = 0.5
 REPEATED = 1e-3
 """Seconds by which both ends of an event differ at most from those of another one that it repeats."""
 
+CELL = 1.5 * REPEATED
+"""Seconds; events that repeat each other begin, and end, in the same or in neighbouring cells of this length."""
+
+NEXT = (-1, 0, 1)
+"""From a cell to its neighbours."""
+
 MOST = 2**31
 """Class ids are below it: tensors hold no larger numbers everywhere."""
 
@@ -121,6 +127,8 @@ class EventChecker:
         name = get(row, "label")
         if not isinstance(name, str):
             raise ValueError(f"label {name!r} must be a string")
+        if not name.strip():
+            raise ValueError(f"label {name!r} names no class")
         if name in self.rules.ignored:
             self._note(f"events labelled {name!r} left out", video)
             return None
@@ -187,12 +195,18 @@ def class_numbers(
 
 
 def first_occurrences(segments: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the indices of the events that repeat no earlier kept one, see `REPEATED`."""
-    near = (np.abs(segments[:, None] - segments) <= REPEATED).all(axis=2) & (labels[:, None] == labels)
+    """Return the indices of the events that repeat no earlier kept one, see `REPEATED`, in time linear in them."""
+    cells = np.floor(segments / CELL).astype(np.int64).tolist()
     kept: list[int] = []
-    for event in range(len(segments)):
-        if not near[event, kept].any():
+    kept_in: defaultdict[tuple[int, int, int], list[tuple[float, float]]] = defaultdict(list)
+    for event, ((start, end), (row, column), label) in enumerate(
+        zip(segments.tolist(), cells, labels.tolist(), strict=True)
+    ):
+        around = ((label, row + down, column + right) for down in NEXT for right in NEXT)
+        near = (span for cell in around for span in kept_in.get(cell, ()))
+        if not any(abs(first - start) <= REPEATED and abs(last - end) <= REPEATED for first, last in near):
             kept.append(event)
+            kept_in[label, row, column].append((start, end))
     return np.array(kept, dtype=np.int64)
 
 

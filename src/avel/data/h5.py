@@ -146,7 +146,8 @@ class H5Array:
 
     def _check_size(self, size: int) -> None:
         if size > LARGEST:
-            raise UserError(f"{self}: is said to have {size:,} bytes at once: download or write it again")
+            much = f"{size:,} bytes at once, more than {LARGEST:,}"
+            raise UserError(f"{self}: is said to have {much}: download or write it again")
 
     def _dataset(self) -> h5py.Dataset:
         process = os.getpid()

@@ -6,7 +6,7 @@ import gzip
 import json
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from avel.errors import UserError
 from avel.files import open_regular
@@ -14,9 +14,12 @@ from avel.files import open_regular
 LONGEST = 2**30
 """Bytes of a file of text at most: a small packed file may hold more than memory does."""
 
+GZIP = b"\x1f\x8b"
+"""What gzip's files begin with, and no text in UTF-8."""
+
 
 def read_text(path: Path, kind: str = "annotation file") -> str:
-    """Read a text file, packed by gzip if it ends with `.gz`.
+    """Read a text file, packed by gzip if it begins so or ends with `.gz`.
 
     Args:
         path: the file.
@@ -26,7 +29,7 @@ def read_text(path: Path, kind: str = "annotation file") -> str:
         UserError: the file is missing, no regular one, damaged, too long or no text in UTF-8.
     """
     try:
-        with open_regular(path) as file, gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file as plain:
+        with open_regular(path) as file, gzip.GzipFile(fileobj=file) if _packed(path, file) else file as plain:
             content = plain.read(LONGEST + 1)
         if len(content) > LONGEST:
             raise UserError(f"{path}: is longer than any {kind}, more than {LONGEST / 1e9:.1f} GB: remove it")
@@ -39,8 +42,14 @@ def read_text(path: Path, kind: str = "annotation file") -> str:
         raise UserError(f"{path}: is not a valid {kind}: {error}: save it as UTF-8") from None
 
 
+def _packed(path: Path, file: BinaryIO) -> bool:
+    begins_so = file.read(len(GZIP)) == GZIP
+    file.seek(0)
+    return begins_so or path.suffix == ".gz"
+
+
 def read_json(path: Path, kind: str = "annotation file") -> Any:
-    """Parse a JSON file, packed by gzip if it ends with `.gz`.
+    """Parse a JSON file, packed by gzip if it begins so or ends with `.gz`.
 
     Raises:
         UserError: the file cannot be read, is not JSON or has a key twice.

@@ -90,14 +90,19 @@ def _notes_on_weights(results: Mapping[str, Any]) -> Iterator[str]:
 
 def _selection(results: Mapping[str, Any]) -> str:
     score = results.get("selection_score")
-    shown = "" if score is None else f", {results.get('monitor', 'map')} {score:.2%}"
+    shown = "" if score is None else f", {_percent(results, score)}"
     return f"{results['selection_split']} split{shown}" if results.get("selection_split") else ""
 
 
 def _mean_over_tasks(results: Mapping[str, Any]) -> str:
     score = results.get("monitor", "map")
     value = results["metrics"].get(f"{'val' if results['stage'] == 'validate' else 'test'}/{score}")
-    return "" if value is None else f"{score} {value:.2%}"
+    return "" if value is None else _percent(results, value)
+
+
+def _percent(results: Mapping[str, Any], score: float) -> str:
+    name = results.get("monitor", "map")
+    return f"{'mAP' if name == 'map' else name} {100 * score:.2f} %"
 
 
 def _text(value: object) -> str:

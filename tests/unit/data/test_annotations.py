@@ -41,6 +41,7 @@ BAD_VIDEOS = {
     "label id of text": (entry(event(label_id="0")), "unknown label_id '0'"),
     "label id of truth": (entry(event(label_id=True)), "unknown label_id True"),
     "label of number": (entry(event(label=7)), "label 7 must be a string"),
+    "label of nothing": (entry(event(label=" ")), "label ' ' names no class"),
     "one id, two names": (entry(event(), event(label="cat meowing")), "label_id 0 is 'cat meowing' here"),
     "event behind the video": (entry(event(11, 12)), "lies outside the video of 10 s"),
     "event right behind the video": (entry(event(10.1, 10.3)), "lies outside the video of 10 s"),

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,6 +79,16 @@ def test_no_kept_event_repeats_an_earlier_one_and_every_dropped_one_does(rows):
 
     for i in range(len(rows)):
         assert (i in kept) != any(repeats(i, j) for j in kept if j < i)
+
+
+def test_memory_grows_with_the_number_of_events_and_not_with_its_square():
+    starts = np.repeat(np.arange(500) * 0.0011, 2)
+    tracemalloc.start()
+    kept = first_occurrences(np.stack([starts, starts + 1], axis=1), np.zeros(1000, np.int64))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert kept.tolist() == [*range(0, 1000, 2)]
+    assert peak < 1000**2
 
 
 def test_ignored_labels_are_no_classes(tmp_path):

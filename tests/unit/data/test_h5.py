@@ -3,6 +3,8 @@ import os
 import pickle
 import re
 import tracemalloc
+import zlib
+from itertools import product
 
 import h5py
 import numpy as np
@@ -301,6 +303,25 @@ def test_a_small_file_does_not_fill_the_memory(tmp_path):
         array.whole()
     with pytest.raises(UserError, match="'wide': is said to have 2,147,483,648 bytes at once"):
         H5Array(tmp_path / "a.h5", "wide", {"rows": None, "bytes": None})
+
+
+def write_bomb(path, rows, chunks, chunk=2**22):
+    """Rows of zeros, in chunks of 4 MiB that take 4 KiB in the file."""
+    zeros = zlib.compress(bytes(chunk), 9)
+    with h5py.File(path, "w") as file:
+        array = file.create_dataset("x", (rows, chunks * chunk), "u1", chunks=(1, chunk), compression="gzip")
+        for row, start in product(range(rows), range(0, chunks * chunk, chunk)):
+            array.id.write_direct_chunk((row, start), zeros)
+    assert path.stat().st_size < 3 * 2**20
+    return path
+
+
+@pytest.mark.parametrize(("rows", "chunks"), [(1, 257), (5, 52)])
+def test_what_inflates_to_more_than_memory_is_refused_before_it_is_read(tmp_path, rows, chunks):
+    path, axes = write_bomb(tmp_path / "a.h5", rows, chunks), {"rows": None, "channels": None}
+    size = f"{chunks * 2**22 * rows:,}"
+    with pytest.raises(UserError, match=f"a.h5: 'x': is said to have {size} bytes at once, more than 1,073,741,824: "):
+        H5Array(path, "x", axes).whole()
 
 
 def test_chunks_that_would_fill_the_memory_are_refused(tmp_path):

@@ -12,6 +12,8 @@ def test_text_is_read_with_and_without_gzip(tmp_path):
     (tmp_path / "a.txt").write_bytes("\ufeffä\r\nb".encode())
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress("ä\r\nb".encode()))
     assert read_text(tmp_path / "a.txt") == read_text(tmp_path / "a.txt.gz") == "ä\r\nb"
+    (tmp_path / "a.txt.gz").rename(tmp_path / "b.txt")
+    assert read_text(tmp_path / "b.txt") == "ä\r\nb"
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,9 @@ import pytest
 from avel.data.synthetic_mp4 import write_mp4
 from avel.events import Event
 from avel.report.page import write_index, write_page
-from tests.unit.report.browser import CHROMIUM, browser
+from tests.unit.report.browser import NEEDS_CHROMIUM
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, under a name like chromium or google-chrome"),
-]
+pytestmark = [pytest.mark.slow, NEEDS_CHROMIUM]
 
 EVENTS = [
     Event("v", 1.0, 1.5, "dog", 0.93),
@@ -21,12 +18,6 @@ EVENTS = [
     Event("v", 3.5, 6.0, "dog", 0.6),
     Event("v", 7.0, 8.0, "rain", 0.2),
 ]
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

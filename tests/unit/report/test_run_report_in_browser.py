@@ -9,22 +9,13 @@ import pytest
 from avel.data.synthetic_mp4 import write_mp4
 from avel.report.run_report import Difference
 from avel.report.run_report_page import write_report
-from tests.unit.report.browser import CHROMIUM, browser
+from tests.unit.report.browser import NEEDS_CHROMIUM
 from tests.unit.report.reports import dense, gallery, report, segments
 from tests.unit.report.test_page import ODD
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, under a name like chromium or google-chrome"),
-]
+pytestmark = [pytest.mark.slow, NEEDS_CHROMIUM]
 
 PAGES = ("one", "compared", "nothing", "background", "seconds", "tasks", "odd", "large")
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -310,3 +301,30 @@ def test_printing_draws_what_is_listed(tab, folder):
     tab.open(folder / "large.html")
     tab("window.dispatchEvent(new Event('beforeprint'))")
     assert tab("document.querySelectorAll('.lanes').length") == 10
+
+
+def test_numbers_of_axes_can_be_read(tab, tmp_path):
+    made = report(dense())
+    run = replace(made.runs[0], curves={"val/map": ([0, 1], [0.00042, 0.00037])})
+    write_report(tmp_path / "small.html", replace(made, runs=(run,)))
+    tab.open(tmp_path / "small.html")
+    texts = "[...[...document.querySelectorAll('.chart')].at(-1).querySelectorAll('text')]"
+    steps = tab(
+        f"{texts}.filter((text) => text.getAttribute('text-anchor') === 'middle').map((text) => text.textContent)"
+    )
+    assert steps == ["0", "1", "step", "val/map"]
+    lefts = tab(
+        f"{texts}.map((text) => [text.textContent, text.getBoundingClientRect()]).map(([t, b]) => [t, b.left, b.right])"
+    )
+    (name,) = (right for text, _, right in lefts if text == "val/map")
+    assert all(left > name for text, left, _ in lefts if text.startswith("0.000"))
+    assert tab.messages == []
+
+
+def test_baselines_differ_by_their_dashes(tab, folder, tmp_path):
+    section = dense()
+    made = replace(section, baselines=section.baselines | {"untrained": {"map": 1, "map@0.50": 1, "map@0.90": 0}})
+    write_report(tmp_path / "two.html", report(made))
+    tab.open(tmp_path / "two.html")
+    dashes = tab("[...document.querySelectorAll('.sample path')].slice(0, 3).map((path) => path.style.strokeDasharray)")
+    assert len(set(dashes)) == 3

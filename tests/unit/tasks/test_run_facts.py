@@ -19,6 +19,13 @@ def test_facts_are_those_that_are_known(tmp_path):
     assert all(facts.values())
 
 
+@pytest.mark.parametrize(("monitor", "shown"), [("map", "mAP"), ("accuracy", "accuracy")])
+def test_the_score_that_chose_the_weights_is_in_percent(tmp_path, monitor, shown):
+    chosen = {"selection_split": "validation", "selection_score": 0.2512, "monitor": monitor}
+    facts = facts_of("run", tmp_path, RESULTS | chosen).facts
+    assert facts["weights chosen by"] == f"validation split, {shown} 25.12 %"
+
+
 @pytest.mark.parametrize(
     ("results", "expected"),
     [

@@ -43,7 +43,8 @@ def test_a_run_has_numbers_tables_curves_and_pictures_over_their_axes(tmp_path):
     board.describe({"seed": 2, "method": {"lr": 0.5}, "git_commit": "abc"})
     board.log_metrics({"train/loss": 0.5, "epoch": 0}, step=3)
     board.log_metrics({"val/map": 0.25, "val/map@0.50": 0.125, "epoch": 0}, step=4)
-    board.show_table("val/ap_per_class", ["class", "AP"], [["dog", 0.5], ["owl", None]], MOMENT)
+    rows = [["dog", 0.5], ["<img src=x onerror=alert(1)>", None]]
+    board.show_table("val/ap_per_class", ["class", "AP"], rows, MOMENT)
     board.show_curve("val/map_per_tiou", ("tIoU", "mAP"), [(0.5, 0.25), (0.75, 0.125)], MOMENT)
     board.show_picture("timelines/val/a b", Image.new("RGB", (4, 2)), MOMENT)
     assert f"wandb sync {os.path.relpath(tmp_path)}/wandb/offline-run-*" in board.close()
@@ -62,7 +63,8 @@ def test_a_run_has_numbers_tables_curves_and_pictures_over_their_axes(tmp_path):
     assert numbers["epoch"] == [0, 0, 1, 1, 1]
     assert stored.axes["train/*"] == stored.axes["lr"] == "trainer/global_step"
     assert {stored.axes[name] for name in ("val/*", "test/*", "timelines/*", "attention/*")} == {"epoch"}
-    assert stored.table("val/ap_per_class") == {"columns": ["class", "AP"], "data": [["dog", 0.5], ["owl", None]]}
+    assert stored.table("val/ap_per_class") == {"columns": ["class", "AP"], "data": rows}
+    assert not stored.of_kind("html-file")  # names are texts in cells
     assert stored.table("val/map_per_tiou_table")["data"] == [[0.5, 0.25], [0.75, 0.125]]
     assert stored.of_kind("image-file").keys() == {"timelines/val/a b"}
     assert stored.finished

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from statistics import median
 
 from avel.batch import TimeGrid
@@ -56,6 +57,7 @@ def _missing_files(videos: int, folder: FeatureFolder, survey: FeatureSurvey, *,
         left_out = may_miss and not all_missing
         remedy = "Extract them" if all_missing else "Extract them, or leave these videos out: data.allow_missing=true"
         names = f". Or do names differ? Features without annotations: {unused}" if survey.strays else ""
+        names = names or (_other_files(folder.place) if all_missing else "")
         yield Finding(
             f"Videos without feature files: {len(survey.missing)} of {videos} ({some(survey.missing)});"
             f" looked for {files} in {folder.place}",
@@ -64,6 +66,14 @@ def _missing_files(videos: int, folder: FeatureFolder, survey: FeatureSurvey, *,
         )
     elif survey.strays:
         yield Finding(f"Videos with features but without annotations: {unused}", "They are not used", "note")
+
+
+def _other_files(place: Path) -> str:
+    """Say what else lies in a folder of which no file was taken for features, the manifest apart."""
+    names = sorted(path.name for path in place.iterdir() if path.suffix not in (".json", "")) if place.is_dir() else []
+    if not names:
+        return ""
+    return f". Or are they called otherwise, or no .npy files? What is there: {len(names)} ({some(names)})"
 
 
 def _other_widths(survey: FeatureSurvey) -> Iterator[Finding]:

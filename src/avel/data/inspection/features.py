@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from rich import progress
+from rich.console import Console
 from torch import Tensor
 
 from avel.data.feature_reader import Shape
@@ -16,6 +18,13 @@ from avel.errors import UserError
 
 Track = Callable[[Sequence[str]], Iterable[str]]
 """Goes through videos; may show how far it is."""
+
+
+def with_bar(videos: Sequence[str]) -> Iterable[str]:
+    """Go through videos with a progress bar that goes when all is done, and without one where there is no terminal."""
+    console = Console(stderr=True)
+    hidden = not console.is_terminal  # a hidden bar leaves no empty line
+    return progress.track(videos, "Reading features", console=console, transient=True, disable=hidden)
 
 
 @dataclass(slots=True)

@@ -7,8 +7,10 @@ threads was not faster.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Literal, get_args
 
+from avel.data.inspection.features import Track
 from avel.data.inspection.findings import Finding
 from avel.data.inspection.report import DatasetReport, inspect
 from avel.data.module import LocalizationDataModule
@@ -22,7 +24,12 @@ SHOWN = 3
 
 
 def check_at_start(
-    sets: Mapping[str, LocalizationDataModule], splits: Sequence[str], extent: Extent, command: str
+    sets: Mapping[str, LocalizationDataModule],
+    splits: Sequence[str],
+    extent: Extent,
+    command: str,
+    *,
+    track: Track = iter,
 ) -> list[str]:
     """Look through the data of a run; return what was warned of and, in a message per data set, what is odd.
 
@@ -32,6 +39,7 @@ def check_at_start(
         extent: how much is looked at. "headers": annotations and the headers of feature files; "full": the features as
             well, which takes as long as an epoch; "none": nothing.
         command: what lists all findings.
+        track: goes through the videos, and may show how far it is.
 
     Raises:
         UserError: an unknown extent, or the run would fail; the message names the first reasons.
@@ -39,7 +47,8 @@ def check_at_start(
     check_choice("check_data", extent, get_args(Extent))
     if extent == "none":
         return []
-    reports = {task: inspect(data, splits=splits, headers_only=extent == "headers") for task, data in sets.items()}
+    looks = partial(inspect, splits=splits, headers_only=extent == "headers", track=track)
+    reports = {task: looks(data) for task, data in sets.items()}
     if refused := list(_messages(reports, "error", command)):
         raise UserError("\n".join(refused))
     warned = [name_options_of(task, message) for task, report in reports.items() for message in report.warned]

@@ -1,11 +1,12 @@
 // Curves: y over x, a colour per line, numbers where the pointer is.
 
 const SIZE = { width: 520, height: 260, left: 52, right: 12, top: 10, bottom: 38 };
+const DIGIT = 7; // widest width of a character of a number
 const FEW = 20; // points of a line that are marked
 
-/** About five round numbers from low to high. */
-function roundNumbers(low, high) {
-  const raw = (high - low || 1) / 5;
+/** About five round numbers from low to high, at least `least` apart. */
+function roundNumbers(low, high, least = 0) {
+  const raw = Math.max((high - low || 1) / 5, least);
   const unit = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((factor) => factor * unit).find((size) => size >= raw * 0.999);
   const first = Math.ceil(low / step - 1e-9);
@@ -30,17 +31,22 @@ function scale(axis, values, from, to) {
   };
 }
 
-/** Draw curves: lines have `name`, `colour`, `dash` and `points` [x, y]; axes have `label` and may have `low`, `high`. */
+/**
+ * Draw curves: lines have `name`, `colour`, `dash` and `points` [x, y]; axes have `label` and may have `low`, `high`, and
+ * `least`, the least distance of their numbers.
+ */
 function lineChart(lines, x, y) {
   const all = lines.flatMap((line) => line.points);
   if (!all.length) return hint("There is nothing to draw: no number is defined.");
-  const { width, height, left, right, top, bottom } = SIZE;
-  const across = scale(x, all.map(([value]) => value), left, width - right);
+  const { width, height, right, top, bottom } = SIZE;
   const up = scale(y, all.map(([, value]) => value), height - bottom, top);
+  const widest = Math.max(...roundNumbers(up.first, up.last).map((value) => short(value).length));
+  const left = Math.max(SIZE.left, 24 + DIGIT * widest); // the name of the axis stands beside its numbers
+  const across = scale(x, all.map(([value]) => value), left, width - right);
   const told = lines.map((line) => `${line.name}: ${line.points.length} points, the last is ${short(line.points.at(-1)?.[1] ?? 0)}`);
   const picture = vector(
     "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", class: "chart", "aria-label": `${y.label} over ${x.label}. ${told.join("; ")}` },
-    ...drawScales(x, y, across, up),
+    ...drawScales(x, y, across, up, left),
     ...lines.flatMap((line) => drawLine(line, across, up)),
   );
   const cursor = vector("line", { class: "cursor", y1: top, y2: height - bottom, visibility: "hidden" });
@@ -61,15 +67,15 @@ function lineChart(lines, x, y) {
   return element("figure", {}, picture, readout.root);
 }
 
-function drawScales(x, y, across, up) {
-  const { width, height, left, right, bottom } = SIZE;
+function drawScales(x, y, across, up, left) {
+  const { width, height, right, bottom } = SIZE;
   const middle = (height - bottom) / 2;
   return [
     ...roundNumbers(up.first, up.last).flatMap((value) => [
       vector("line", { class: "grid", x1: left, x2: width - right, y1: up.at(value), y2: up.at(value) }),
       vector("text", { x: left - 6, y: up.at(value) + 4, "text-anchor": "end" }, short(value)),
     ]),
-    ...roundNumbers(across.first, across.last).map((value) => (
+    ...roundNumbers(across.first, across.last, x.least).map((value) => (
       vector("text", { x: across.at(value), y: height - bottom + 16, "text-anchor": "middle" }, short(value))
     )),
     vector("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle", class: "name" }, x.label),
@@ -90,9 +96,10 @@ function drawLine({ points: ofLine, colour: stroke, dash = "" }, across, up) {
 function makeReadout(lines, label) {
   const values = lines.map(() => element("b"));
   const place = element("span", { className: "faint" });
-  const names = lines.map(({ name, colour: own }, line) => (
-    element("span", {}, element("i", { className: "dot", style: { "--colour": own } }), ` ${name} `, values[line])
-  ));
+  const names = lines.map(({ name, colour: own, dash = "" }, line) => {
+    const stroke = vector("path", { d: "M0 4H24", style: { stroke: own, "stroke-dasharray": dash } });
+    return element("span", {}, vector("svg", { class: "sample", viewBox: "0 0 24 8" }, stroke), ` ${name} `, values[line]);
+  });
   const tell = (text, at) => {
     place.textContent = text;
     lines.forEach(({ points: ofLine }, line) => {

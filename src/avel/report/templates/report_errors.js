@@ -24,8 +24,8 @@ function drawErrors(section) {
     "Mistakes", legend(),
     ...section.errors.map((errors, run) => hint(`${several ? `${data.runs[run].name}: ` : ""}${sayProfile(errors)}`)),
     hint(
-      "A kind of mistake costs what the mAP would gain without it. Costs do not add up: mistakes hide each other."
-      + " Shares are of the predictions that are counted, of missed events of all events.",
+      "A kind of mistake costs what the mAP over the whole grid would gain without it: events that are found here may be"
+      + " missed, and cost, at a higher tIoU. Costs do not add up: mistakes hide each other. Shares are of the predictions that are counted, of missed events of all events.",
     ),
     mistakesTable(section.errors.map((errors) => [...errors.false_positives, ...errors.one_sided, errors.missed])),
     ...drawBins(section.errors),
@@ -40,7 +40,7 @@ function drawBins(byRun) {
     element("h4", { textContent: "What is missed, and what is done well, by what events are like" }),
     hint(
       `mAPₙ: mAP as if there were equally many events of each kind; of all events`
-      + ` ${byRun.map((errors) => `${percent(errors.ap_normalized)} %`).join(" / ")}.`,
+      + ` ${byRun.map((errors) => inPercent(errors.ap_normalized)).join(" / ")}.`,
     ),
     element(
       "div", { className: several ? "bins wide" : "bins" },
@@ -56,7 +56,7 @@ function sayProfile(errors) {
   const right = errors.predictions - errors.false_positives.reduce((sum, { count: number }) => sum + number, 0);
   const looked = errors.top === null ? "of all" : `of the surest, ${errors.top} times as many as there are events of their class`;
   return `At tIoU ${errors.tiou}, ${right.toLocaleString("en")} of ${errors.predictions.toLocaleString("en")} predictions are right`
-    + ` (${looked}; there are ${errors.total.toLocaleString("en")}). The mAP is ${percent(errors.ap)} %.`;
+    + ` (${looked}; there are ${errors.total.toLocaleString("en")}). The mAP over the tIoU grid is ${inPercent(errors.ap)}.`;
 }
 
 /** By run the same kinds of mistakes. */
@@ -67,7 +67,7 @@ function mistakesTable(byRun) {
     return [
       named(kind, KINDS[kind]),
       ...ofKind.map(({ count: number }) => number.toLocaleString("en")),
-      ...ofKind.map(({ share }, run) => meter(`${percent(share)} %`, share, 10000, run)),
+      ...ofKind.map(({ share }, run) => meter(inPercent(share), share, 10000, run)),
       ...ofKind.map(({ cost }, run) => meter(percent(cost, 2), cost, highest, run)),
     ];
   });
@@ -80,8 +80,8 @@ function binsTable(name, byRun) {
     const ofBin = byRun.map((bins) => bins[place]);
     return [
       label, events.toLocaleString("en"),
-      ...ofBin.map(({ missed }, run) => meter(`${percent(missed)} %`, missed, 10000, run)),
-      ...ofBin.map(({ ap }, run) => meter(`${percent(ap)} %`, ap, 10000, run)),
+      ...ofBin.map(({ missed }, run) => meter(inPercent(missed), missed, 10000, run)),
+      ...ofBin.map(({ ap }, run) => meter(inPercent(ap), ap, 10000, run)),
     ];
   });
   return element(

@@ -4,6 +4,7 @@ const data = JSON.parse(byId("data").textContent);
 const several = data.runs.length > 1;
 
 const percent = (value, digits = 1) => (value === null || value === undefined ? "–" : (value / 100).toFixed(digits));
+const inPercent = (value, digits) => (value === null || value === undefined ? "–" : `${percent(value, digits)} %`);
 const points = (value) => (value === null ? "–" : `${value > 0 ? "+" : ""}${(value / 100).toFixed(2)}`);
 const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -16,6 +16,8 @@ const SCORES = {
   v2a_overlap: "share of the event's seconds in the answer",
 };
 
+const DASHES = ["6 4", "1.5 3", "9 3 2 3"]; // of baselines, which are all grey
+
 /** What speaks against taking numbers as they are. */
 function warnings(notes) {
   return notes.map((note) => element("p", { className: "warning", textContent: note }));
@@ -91,8 +93,8 @@ function drawPerTiou(section, baselines) {
     ...data.runs.map((run, place) => ({
       name: runName(run), colour: runColour(place), points: curve((name) => section.scores[name][place]),
     })),
-    ...baselines.map(([name, scores]) => ({
-      name, colour: "var(--faint)", dash: "5 4", points: curve((score) => scores[score]),
+    ...baselines.map(([name, scores], place) => ({
+      name, colour: "var(--faint)", dash: DASHES[place % DASHES.length], points: curve((score) => scores[score]),
     })),
   ].filter(({ points: ofLine }) => ofLine.length);
   const rows = [
@@ -101,7 +103,7 @@ function drawPerTiou(section, baselines) {
   ];
   return element(
     "div", {},
-    lineChart(lines, { label: "tIoU" }, { label: "mAP in %", low: 0, high: 100 }),
+    lineChart(lines, { label: "tIoU", low: Math.min(...names.map(tiouOf)), high: Math.max(...names.map(tiouOf)) }, { label: "mAP in %", low: 0, high: 100 }),
     plainTable(["tIoU", ...names.map((name) => tiouOf(name).toFixed(2))], rows),
   );
 }
@@ -121,7 +123,7 @@ function drawTraining() {
         const [steps, values] = run.curves[names[number]] ?? [[], []];
         return { name: several ? run.name : names[number], colour: runColour(place), points: steps.map((step, at) => [step, values[at]]) };
       });
-      figure.replaceChildren(lineChart(lines, { label: "step" }, { label: names[number] }));
+      figure.replaceChildren(lineChart(lines, { label: "step", least: 1 }, { label: names[number] }));
     };
     draw(chosen);
     place.append(element("div", {}, choice("Show", names, chosen, draw), figure));

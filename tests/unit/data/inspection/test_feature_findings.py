@@ -46,6 +46,14 @@ def test_videos_without_files(missing, strays, may_miss, level, remedy):
     assert (finding.level, finding.remedy) == (level, remedy)
 
 
+def test_files_of_another_kind_are_named(tmp_path):
+    for name in ("a_v.npz", "b_v.npz", "manifest.json"):
+        (tmp_path / name).touch()
+    survey = FeatureSurvey(missing=["a", "b"])
+    (finding,) = feature_findings(annotations(*VIDEOS[:2]), FeatureFolder(tmp_path, FAMILY), survey, may_miss=False)
+    assert finding.remedy.endswith("or no .npy files? What is there: 2 (a_v.npz, b_v.npz)")
+
+
 def test_files_without_videos():
     (finding,) = found(FeatureSurvey(shapes=shapes(), strays=["x", "y"]))
     assert (finding.what, finding.level) == ("Videos with features but without annotations: 2 (x, y)", "note")

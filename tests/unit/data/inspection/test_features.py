@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avel.data.features import FeatureFolder
-from avel.data.inspection.features import survey_features
+from avel.data.inspection.features import survey_features, with_bar
 from avel.data.manifest import read_manifest
 from tests.unit.data.files import write_own_features
 
@@ -26,6 +26,18 @@ def test_of_sound_files_only_shapes_are_told(folder):
     assert found.widths == (3, 2)
     assert not any((found.missing, found.damaged, found.copies, found.strays, *found.constant.values()))
     assert seen == list(LENGTHS)
+
+
+def test_on_a_terminal_a_bar_shows_how_far_it_is(monkeypatch, capsys):
+    for name in ("FORCE_COLOR", "TTY_INTERACTIVE", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    assert list(with_bar(["a", "b"])) == ["a", "b"]
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert list(with_bar(["a", "b"])) == ["a", "b"]
+    said = capsys.readouterr()
+    assert "Reading features" in said.err
+    assert not said.out
 
 
 def test_one_fault_does_not_hide_the_next(folder):

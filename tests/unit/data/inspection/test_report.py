@@ -11,16 +11,9 @@ from avel.data.module import LoaderOptions
 from avel.data.thumos14 import Thumos14
 from avel.errors import UserError
 from tests.synthetic import write_tiny_ave
-from tests.unit.data.files import entry, event, write_annotations, write_own_features, write_rows, write_visual_only
+from tests.unit.data.files import entry, event, write_annotations, write_rows, write_visual_only
+from tests.unit.data.inspection.conftest import ROWS, VIDEOS
 from tests.unit.data.inspection.videos import whats
-
-VIDEOS = [f"v{number:02d}" for number in range(40)]
-ROWS = [f"{video},{start},{start + 2},{label}" for video in VIDEOS for start, label in ((0, "dog"), (3, "cat"))]
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return write_own_features(tmp_path / "features", dict.fromkeys(VIDEOS, 20))
 
 
 def own(tmp_path, folder, *rows, **options):

@@ -6,17 +6,11 @@ from avel.data.inspection.report import inspect
 from avel.data.inspection.start import check_at_start
 from avel.data.multitask import MultitaskDataModule
 from avel.errors import UserError
-from tests.unit.data.files import write_own_features, write_rows
+from tests.unit.data.files import write_rows
+from tests.unit.data.inspection.conftest import ROWS, VIDEOS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*drawn by a hash")
 SPLITS = ("train", "validation", "test")
-VIDEOS = [f"v{number:02d}" for number in range(40)]
-ROWS = [f"{video},{start},{start + 2},{label}" for video in VIDEOS for start, label in ((0, "dog"), (3, "cat"))]
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return write_own_features(tmp_path / "features", dict.fromkeys(VIDEOS, 20))
 
 
 def own(tmp_path, folder, *rows, **options):
@@ -95,6 +89,14 @@ def test_features_are_read_only_if_so_asked(tmp_path, folder):
     assert check(data, extent="none") == []
     with pytest.raises(UserError, match="check_data=all: unknown, choose one of headers, full, none"):
         check(data, extent="all")
+
+
+@pytest.mark.parametrize("extent", ["headers", "full"])
+def test_who_looks_on_sees_how_far_it_is(tmp_path, folder, extent):
+    seen = []
+    data = own(tmp_path, folder)
+    check_at_start(data.by_task(), SPLITS, extent, "", track=lambda videos: seen.extend(videos) or videos)
+    assert sorted(seen) == VIDEOS
 
 
 def test_options_of_one_set_among_several_bear_its_name(tmp_path, folder):
