@@ -157,7 +157,6 @@ def test_a_killed_run_resumes_to_the_same_weights(fitted, run_py, options, tmp_p
     )
     assert (resumed.returncode, resumed.stderr) == (0, "")
     rows = [read_metrics(folder) for folder in (tmp_path / "resumed", fitted[0])]
-    rows[1][11] |= {name: "" for name in rows[1][11] if name.startswith("train/unav100/")}  # its newest step is too old
     assert rows[0] == rows[1]
     whole, continued = (
         torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)

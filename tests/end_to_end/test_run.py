@@ -176,12 +176,13 @@ def test_checkpoint_opens_without_hydra_and_without_this_package(fitted):
         "import sys\n"
         "for name in ('hydra', 'omegaconf', 'avel', 'lightning'): sys.modules[name] = None\n"
         "import torch\n"
-        "checkpoint = torch.load(sys.argv[1], weights_only=True)\n"
-        "assert checkpoint['config']['method']['num_classes'] == 3\n"
-        "assert checkpoint['hyper_parameters']['num_classes'] == 3\n"
+        "for path in sys.argv[1:]:\n"
+        "    checkpoint = torch.load(path, weights_only=True)\n"
+        "    assert checkpoint['config']['method']['num_classes'] == 3\n"
+        "    assert checkpoint['hyper_parameters']['num_classes'] == 3\n"
     )
-    for name in ("best.ckpt", "last.ckpt"):
-        subprocess.run([sys.executable, "-c", code, str(fitted[0] / "checkpoints" / name)], check=True, cwd="/")
+    paths = [str(fitted[0] / "checkpoints" / name) for name in ("best.ckpt", "last.ckpt")]
+    subprocess.run([sys.executable, "-c", code, *paths], check=True, cwd="/")
 
 
 def test_a_checkpoint_gives_the_same_predictions_again(fitted, run_py, tiny, tmp_path):
@@ -221,9 +222,9 @@ def test_two_processes_get_the_numbers_of_one(fitted, run_py, tiny, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}
 
 
-def test_two_processes_train_together(run_py_afresh, tiny, tmp_path):
+def test_two_processes_train_together(run_py, tiny, tmp_path):
     options = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "data.loader.batch_size=2")
-    done = run_py_afresh(*tiny, *options, "trainer.max_epochs=1", "untrained=true", f"hydra.run.dir={tmp_path}")
+    done = run_py(*tiny, *options, "trainer.max_epochs=1", "untrained=true", f"hydra.run.dir={tmp_path}")
     assert (done.returncode, done.stderr) == (0, "")
     assert [int(row["step"]) for row in read_metrics(tmp_path) if row["train/loss"]] == [0, 1, 2]
     assert load(tmp_path / "checkpoints/last.ckpt")["global_step"] == 3
