@@ -31,7 +31,8 @@ def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Give a temporary path beside `path` that becomes `path` when the block ends well; folders are created.
 
     The temporary file is there, empty and locked (`flock`), to be written in place. Processes that write the same file
-    at the same time get different ones, and the last one stays; what a killed one left, the next one overwrites.
+    at the same time get different ones, and the last one stays; what a killed one left, the next one overwrites. (Where
+    the file system knows no locks, they get the same one: names of their own would pile up with every killed process.)
 
     Args:
         path: the file.

@@ -9,7 +9,8 @@ import torch
 
 from avel.batch import DensePrediction
 from avel.data.families import FAMILIES
-from avel.decoding.dense import DenseDecoder, Detections
+from avel.decoding.dense import DenseDecoder
+from avel.decoding.detections import Detections
 from avel.segments.nms import SuppressionRule, nms
 from avel.segments.points import Points, default_ranges, pyramid_points
 from avel_bench.rows import Row

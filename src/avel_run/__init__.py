@@ -1,1 +1,1 @@
-"""What commands say and choose before `avel` works. Like run.py, this package knows Hydra; none of it imports torch."""
+"""What commands say and choose before `avel` works. Like run.py, this package knows Hydra and starts without torch."""

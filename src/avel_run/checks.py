@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from avel.errors import UserError, check_choice, check_count, check_flag
 from avel_run.mistakes import closest
@@ -62,7 +62,8 @@ def check_values(cfg: DictConfig) -> None:
         if isinstance(value, DictConfig | ListConfig):
             raise UserError(f"protocol.{name}={value}: give one value; conf/protocol/clean.yaml says which there are")
     check_flag("protocol.average_warmup", cfg.protocol.average_warmup)
-    check_count("protocol.rest_warmup", cfg.protocol.rest_warmup, 0)
+    if cfg.protocol.rest_warmup != OmegaConf.select(cfg, "method.optimizer.warmup_epochs", default=0):
+        check_count("protocol.rest_warmup", cfg.protocol.rest_warmup, 0)  # by default it is the method's, who checks it
 
 
 def check_facts(cfg: DictConfig) -> None:
@@ -122,6 +123,8 @@ def check_trainer(cfg: DictConfig) -> None:
     if trainer.deterministic not in (None, True, False, "warn"):
         raise UserError(f"trainer.deterministic={trainer.deterministic}: give true, false or warn")
     batches, tasks = trainer.get("limit_train_batches"), len(cfg.data.get("sets") or ())
+    if batches == 0 and cfg.stage == "fit":
+        raise UserError(f"trainer.limit_train_batches={batches}: nothing would be trained; give 1 or more, or a share")
     if type(batches) is int and 0 < batches < tasks:
         raise UserError(
             f"trainer.limit_train_batches={batches}: tasks are trained by turns, and the last of these {tasks} would"

@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 from hydra.utils import instantiate
-from run import build_method
 
+from avel_run.building import build_method
 from tests.reference.loader import FOLDER
 
 RELEASED = json.loads((FOLDER / "actionformer-training.json").read_text())

@@ -10,8 +10,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import OmegaConf
-from rich.console import Console
-from run import MISTAKES, build_method, next_steps
+from run import MISTAKES
 
 from avel.checkpoints import ave
 from avel.checkpoints.official import convert
@@ -19,6 +18,7 @@ from avel.errors import UserError
 from avel.keras import dense_layout
 from avel.layers.transformer import AttentionBlock
 from avel.training.checkpointing import WholeFileIO
+from avel_run.building import build_method
 from tests.config.conftest import CONF
 from tests.synthetic import TINY
 from tests.unit.training.scored import Scored
@@ -65,19 +65,22 @@ def experiment_of(method):
 
 
 @pytest.mark.parametrize("protocol", options("protocol"))
-@pytest.mark.parametrize("size", options("size"))
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_builds_in_every_size_and_protocol(compose, experiment, size, protocol):
+def test_every_experiment_builds_in_every_size_and_protocol(compose, experiment, protocol):
     facts_and_files = (*facts(experiment), *no_prompts(experiment))
-    config = compose(f"experiment={experiment}", f"size={size}", f"protocol={protocol}", *facts_and_files)
+    parameters = {}
+    for size in options("size"):
+        config = compose(f"experiment={experiment}", f"size={size}", f"protocol={protocol}", *facts_and_files)
 
-    assert config.description
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    with torch.device("meta"):
-        method = build_method(config)
-    sets = plain["data"].get("sets", {"": plain["data"]})
-    assert {data["num_classes"] for data in sets.values()} == {3}
-    assert method.num_classes == 3 * len(sets)
+        assert config.description
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        with torch.device("meta"):
+            method = build_method(config)
+        sets = plain["data"].get("sets", {"": plain["data"]})
+        assert {data["num_classes"] for data in sets.values()} == {3}
+        assert method.num_classes == 3 * len(sets)
+        parameters[size] = sum(p.numel() for p in method.parameters())
+    assert parameters["narrow"] < parameters["published"] / 3
 
 
 def test_how_a_method_is_run_is_said_by_truth_values(compose):
@@ -131,18 +134,6 @@ def test_narrow_methods_learn_own_videos_longer_and_wider_than_synthetic_ones(co
     assert own.method.pyramid.residual_scale == synthetic.method.pyramid.residual_scale == 0.1
     chosen = compose(f"experiment={method}_custom", "size=narrow", "trainer.max_epochs=3", "method.pyramid.dim=16")
     assert (chosen.trainer.max_epochs, chosen.method.pyramid.dim) == (3, 16)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_has_a_narrow_size_that_is_narrower(compose, method):
-    experiment = experiment_of(method)
-
-    def parameters(size):
-        config = compose(f"experiment={experiment}", f"size={size}", *facts(experiment), *no_prompts(experiment))
-        with torch.device("meta"):
-            return sum(p.numel() for p in build_method(config).parameters())
-
-    assert parameters("narrow") < parameters("published") / 3
 
 
 @pytest.mark.parametrize("trainer", options("trainer"))
@@ -309,14 +300,11 @@ def test_the_protocol_reaches_the_method(compose, method):
 
 
 def test_protocol_published_repeats_how_each_ave_paper_orders_and_selects(compose):
-    found = {
-        method: tuple(
-            compose(f"experiment={experiment_of(method)}", "protocol=published").protocol[key]
-            for key in ("order", "drop_last", "selection_split", "monitor")
-        )
-        for method in AVE_METHODS
+    keys = ("order", "drop_last", "selection_split", "monitor")
+    protocols = {
+        method: compose(f"experiment={experiment_of(method)}", "protocol=published").protocol for method in AVE_METHODS
     }
-    assert found == {
+    assert {method: tuple(protocol[key] for key in keys) for method, protocol in protocols.items()} == {
         "av_att": ("fixed", True, "validation", None),
         "av_att_weak": ("fixed", True, "validation", "epoch"),
         "dmrn": ("fixed", True, "validation", None),
@@ -386,22 +374,3 @@ def test_the_published_size_and_protocol_are_the_released_recipe(compose, method
         *(sizes["head_dim"], sizes["head_num_layers"]),
         sizes["class_aware"],
     )
-
-
-def test_the_commands_that_a_run_ends_with_are_shown_literally(compose):
-    config = compose("experiment=ccnet_unav100", "seed=7", "description='[/x] [bold]'")
-    console = Console(width=300)
-    with console.capture() as capture:
-        console.print(*next_steps(config, Path("logs/[small]"), "logs/[small]/checkpoints/best.ckpt"), sep="\n")
-    _, folder, predict, seeds = capture.get().splitlines()
-    assert folder == "Run folder: logs/[small]"
-    assert "[/x] [bold]" in predict
-    assert predict.endswith("'ckpt_path=logs/[small]/checkpoints/best.ckpt'")
-    assert "seed=7" in predict
-    assert "seed=7" not in seeds
-    assert seeds.endswith("seed=1,2,3")
-
-
-def test_without_a_checkpoint_no_prediction_is_proposed(compose):
-    config = compose("experiment=ccnet_unav100")
-    assert [line for line in next_steps(config, Path("logs"), None) if "Predict" in line] == []

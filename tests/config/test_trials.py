@@ -189,6 +189,7 @@ def test_what_cannot_be_looked_up_is_one_line(compose, value, said):
     [
         ("+trainer.accumulate_grad_batches=0", "accumulate_grad_batches=0: give a whole number from 1 on"),
         ("+trainer.gradient_clip_val=1.0", "gradient_clip_val=1.0: give method.optimizer.clip_norm instead"),
+        ("+trainer.limit_train_batches=0", "limit_train_batches=0: nothing would be trained"),
     ],
 )
 def test_what_a_trainer_would_fail_for_in_the_first_step_is_refused(compose, override, said):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 import torch
-from run import build_method
 
+from avel_run.building import build_method
 from tests.config.conftest import CONF
 
 RELEASED = json.loads((CONF.parent / "tests/reference/cases/uniav-training.json").read_text())

@@ -6,8 +6,9 @@ import pytest
 import torch
 from hydra.errors import MissingConfigException
 from hydra.utils import instantiate
-from run import MISTAKES, build_method
+from run import MISTAKES
 
+from avel_run.building import build_method
 from tests.config.conftest import CONF
 from tests.synthetic import write_tiny, write_tiny_dense
 

@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from avel.errors import UserError
+from avel_run.building import build, build_trainer, count_videos
 from avel_run.checks import check
 from tests.synthetic import TINY, write_tiny, write_tiny_ave, write_tiny_custom
 
@@ -107,9 +108,9 @@ class Command:
 
     def _start(self, config: DictConfig) -> None:
         check(config)
-        data, method = run.build(config)
-        run.count_videos(config, data)
-        run.build_trainer(config)
+        data, method = build(config)
+        count_videos(config, data)
+        build_trainer(config)
         OmegaConf.to_yaml(config, resolve=True)
         if config.stage == "fit":
             instantiate(config.trainer, **ONE_STEP, **QUIET).fit(method, data)

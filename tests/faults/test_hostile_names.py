@@ -18,7 +18,7 @@ from tests.clips import FPS, RATE, pictures, sound
 from tests.end_to_end.conftest import environment
 from tests.faults.trap import SECRET, Trap, texts
 from tests.synthetic import TINY, write_tiny, write_tiny_custom
-from tests.unit.report.browser import CHROMIUM, browser
+from tests.unit.report.browser import NEEDS_CHROMIUM, browser
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +86,7 @@ def test_nothing_on_the_terminal_is_obeyed(run, told):
     told("escape sequences and rich's markup in ids and class names", "shown as they are by a run and by check_dataset")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@NEEDS_CHROMIUM
 def test_pages_run_and_fetch_nothing(run, python, tmp_path, told):
     folder, _ = run
     pages = [folder / "report.html", tmp_path / "compared.html"]

@@ -1,12 +1,13 @@
 """Builds ActionFormer, its recipe and its batches from a reference case's configuration."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from avel.batch import NO_EVENT, Batch, TimeGrid
 from avel.checkpoints import official
-from avel.decoding.dense import DenseDecoder
 from avel.layers.drop import AffineDropPath
 from avel.layers.heads import HeadConfig
 from avel.layers.neck import NeckConfig
@@ -14,6 +15,7 @@ from avel.layers.single_stream import SingleStreamConfig
 from avel.losses.dense import DenseLossConfig
 from avel.methods.actionformer import ActionFormer
 from avel.training.optim import OptimizerRecipe
+from tests.reference import methods
 from tests.reference.loader import Case
 
 BLOCKS = {"convTransformer": "transformer", "conv": "conv"}
@@ -75,22 +77,6 @@ def loss(train: dict) -> DenseLossConfig:
     )
 
 
-def decoder(test: dict) -> DenseDecoder:
-    return DenseDecoder(
-        pre_nms_threshold=test["pre_nms_thresh"],
-        pre_nms_topk=test["pre_nms_topk"],
-        min_length=test["duration_thresh"],
-        nms=test["nms_method"],
-        per_class=test["multiclass_nms"],
-        sigma=test["nms_sigma"],
-        iou_threshold=test["iou_threshold"],
-        min_score=test["min_score"],
-        max_events=test["max_seg_num"],
-        voting_threshold=test["voting_thresh"],
-        voting_weight="score_tiou",
-    )
-
-
 def recipe(config: dict) -> OptimizerRecipe:
     options = config["steps"]["opt"]
     assert (options["type"], options["schedule_type"]) == ("AdamW", "cosine")
@@ -109,7 +95,7 @@ def build(case: Case) -> ActionFormer:
         **sizes(config["model"]),
         optimizer=recipe(config),
         loss=loss(config["train_cfg"]),
-        decoder=decoder(config["test_cfg"]),
+        decoder=replace(methods.decoder(config["test_cfg"]), voting_weight="score_tiou"),
     )
     state = official.convert(case.weights, official.ACTIONFORMER, method.state_dict())
     assert set(method.state_dict()) - set(state) == {"criterion.normalizer"}

@@ -84,6 +84,7 @@ def build(case: Case, *, row_mask: str = "per_video", kind: type | None = None, 
 
 
 def decoder(settings: dict[str, Any]) -> DenseDecoder:
+    """The decoder of a `test_cfg` section in the released code's words."""
     assert settings["ext_score_file"] is None
     return DenseDecoder(
         pre_nms_threshold=settings["pre_nms_thresh"],

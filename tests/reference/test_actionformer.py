@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from avel.batch import Batch
 from avel.checkpoints import official
 from avel.decoding.class_scores import VideoClasses
-from avel.decoding.dense import Detections
+from avel.decoding.detections import Detections
 from avel.layers.heads import HeadConfig
 from avel.layers.single_stream import SingleStreamConfig
 from avel.losses.dense import DenseLosses

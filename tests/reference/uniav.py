@@ -8,7 +8,6 @@ from torch.nn.utils.rnn import pad_sequence
 
 from avel.batch import NO_EVENT, Batch, TimeGrid
 from avel.checkpoints import official
-from avel.decoding.dense import DenseDecoder
 from avel.layers.drop import AffineDropPath
 from avel.layers.heads import HeadConfig
 from avel.layers.pyramid import PyramidConfig
@@ -17,6 +16,7 @@ from avel.methods.uniav import UniAV
 from avel.segments.points import default_ranges
 from avel.tasks.dense_task import DenseTask
 from avel.training.optim import OptimizerRecipe
+from tests.reference import methods
 from tests.reference.loader import Case
 
 NAMES = {"TAL": "activitynet13", "AVEL": "unav100", "SED": "desed"}
@@ -59,22 +59,6 @@ def loss(train: dict) -> DenseLossConfig:
     )
 
 
-def decoder(test: dict) -> DenseDecoder:
-    assert test["ext_score_file"] is None
-    return DenseDecoder(
-        pre_nms_threshold=test["pre_nms_thresh"],
-        pre_nms_topk=test["pre_nms_topk"],
-        min_length=test["duration_thresh"],
-        nms=test["nms_method"],
-        per_class=test["multiclass_nms"],
-        sigma=test["nms_sigma"],
-        iou_threshold=test["iou_threshold"],
-        min_score=test["min_score"],
-        max_events=test["max_seg_num"],
-        voting_threshold=test["voting_thresh"],
-    )
-
-
 def tasks(config: dict, **test: Any) -> dict[str, DenseTask]:
     """The tasks by our names; `test` changes the decoding of all of them."""
     return {
@@ -83,7 +67,7 @@ def tasks(config: dict, **test: Any) -> dict[str, DenseTask]:
             max_length=own["dataset"]["max_seq_len"],
             class_aware=own["dataset"]["class_aware"],
             loss=loss(config["train_cfg"] | own["train_cfg"]),
-            decoder=decoder(config["test_cfg"] | own["test_cfg"] | test),
+            decoder=methods.decoder(config["test_cfg"] | own["test_cfg"] | test),
         )
         for task, own in config["tasks"].items()
     }

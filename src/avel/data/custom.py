@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from avel.data.annotations import Annotations
-from avel.data.dense_module import DenseDataModule, check_share
+from avel.data.dense_module import DenseDataModule
 from avel.data.event_checks import AnnotationRules, Beyond
 from avel.data.families import FeatureFamily
 from avel.data.formats.completion import Seen, complete_durations, complete_subsets
@@ -15,6 +15,7 @@ from avel.data.formats.entries import Entry
 from avel.data.formats.reading import read_any
 from avel.data.manifest import read_manifest, read_provenance
 from avel.data.module import LoaderOptions
+from avel.data.option_checks import check_share
 from avel.data.splits import draw_splits
 from avel.data.transforms import RandomCrop
 from avel.errors import UserError
@@ -103,16 +104,14 @@ class CustomData(DenseDataModule):
             selection_split=selection_split,
             allow_missing=allow_missing,
         )
-        for name, share in (("test", test_share), ("validation", validation_share)):
-            check_share(f"data.{name}_share", share)
-        check_share("data.test_share + data.validation_share", test_share + validation_share)
+        self.shares = {"test": test_share, "validation": validation_share}
+        check_shares(self.shares)
         if frame_rate is not None and not frame_rate > 0:
             raise UserError(f"data.frame_rate={frame_rate}: give a positive number of frames per second, or null")
         if not tiou_grid or not all(0 < threshold <= 1 for threshold in tiou_grid):
             raise UserError(f"data.tiou_grid={list(tiou_grid)}: give thresholds above 0 and up to 1")
         self.source = Path(annotations)
         self.frame_rate = frame_rate
-        self.shares = {"test": test_share, "validation": validation_share}
         self.tiou_grid = tuple(tiou_grid)
 
     def choose_family(self, name: str | None) -> FeatureFamily:
@@ -150,6 +149,13 @@ class CustomData(DenseDataModule):
             return None
         grid = self.features.family.grid
         return Seen(grid.seen(length), slack=(grid.stride + grid.window) / grid.fps)
+
+
+def check_shares(shares: Mapping[str, float]) -> None:
+    """Raise a UserError unless the drawn splits leave something of the videos to train on."""
+    for split, share in shares.items():
+        check_share(f"data.{split}_share", share)
+    check_share(" + ".join(f"data.{split}_share" for split in shares), sum(shares.values()))
 
 
 def read_custom(

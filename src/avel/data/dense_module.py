@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from avel.batch import collate
+from avel.collate import collate
 from avel.data.annotations import Annotations, VideoAnnotation, check_annotations
 from avel.data.dense import DatasetFacts, DenseDataset
 from avel.data.event_checks import AnnotationRules, Beyond
@@ -19,12 +19,10 @@ from avel.data.families import FeatureFamily
 from avel.data.features import FeatureFolder
 from avel.data.module import SPLITS, LoaderOptions, LocalizationDataModule
 from avel.data.one_sided import one_sided_table
+from avel.data.option_checks import check_share, check_stated
 from avel.data.transforms import MODALITIES, FeatureNoise, RandomCrop
-from avel.errors import UserError, check_choice, check_count
+from avel.errors import UserError, check_choice
 from avel.provenance import Provenance
-
-MOST_CLASSES = 1_000_000
-"""No data set has as many; names are made up for classes without events."""
 
 
 class DenseDataModule(LocalizationDataModule):
@@ -106,10 +104,7 @@ class DenseDataModule(LocalizationDataModule):
             "audio_dim": audio_dim,
             "max_length": max_length,
         }
-        for name, number in self.stated.items():
-            least = 0 if name == "audio_dim" else 1  # some families are visual only
-            most = MOST_CLASSES if name == "num_classes" else None
-            check_count(f"data.{name}", number, least, most, optional=True)
+        check_stated(self.stated)
         if class_names is not None and not class_names:
             raise UserError("data.class_names is empty: list the classes, or give null")
         self.features = FeatureFolder(self.root / family.folder, family, self.hint)
@@ -279,9 +274,3 @@ class DenseDataModule(LocalizationDataModule):
         self.features.check(present, visual_dim=facts.visual_dim, audio_dim=facts.audio_dim)
         usable = set(present)
         return [annotation for annotation in annotations if annotation.video in usable]
-
-
-def check_share(key: str, share: float) -> None:
-    """Raise a UserError unless `share`, the value of an option, is one that leaves something of the whole."""
-    if not 0 <= share < 1:
-        raise UserError(f"{key}={share}: give a share from 0 to below 1")

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from avel.data.sampling import EpochSampler, Order, ResumableLoader
 from avel.data.workers import heed_parent_only
-from avel.errors import UserError, check_choice
+from avel.errors import UserError, check_choice, check_count
 
 SPLITS = ("train", "validation", "test")
 
@@ -38,8 +38,7 @@ class LoaderOptions:
 
     def __post_init__(self) -> None:
         for name, least in (("batch_size", 1), ("eval_batch_size", 1), ("num_workers", 0)):
-            if not isinstance(value := getattr(self, name), int) or value < least:
-                raise UserError(f"data.loader.{name}={value}: give a whole number from {least} on")
+            check_count(f"data.loader.{name}", getattr(self, name), least)
 
 
 class Facts(Protocol):

@@ -12,7 +12,7 @@ from avel.data.module import SPLITS, Facts, LocalizationDataModule
 from avel.data.option_names import naming_options_of
 from avel.data.round_robin import RoundRobinLoader
 from avel.data.sampling import ResumableLoader
-from avel.errors import UserError, check_choice
+from avel.errors import UserError, check_choice, check_count
 
 T = TypeVar("T")
 
@@ -65,8 +65,7 @@ class MultitaskDataModule(LightningDataModule):
         super().__init__()
         if not sets:
             raise UserError("data.sets is empty: choose tasks, e.g. tasks=[unav100,desed]")
-        if rounds is not None and (not isinstance(rounds, int) or rounds < 1):
-            raise UserError(f"data.rounds={rounds}: give a whole number from 1 on, or null")
+        check_count("data.rounds", rounds, optional=True)
         self.sets = dict(sets)
         self.rounds = rounds
         self.predict_split = self._share("predict_split", predict_split, SPLITS)

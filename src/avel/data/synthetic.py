@@ -15,7 +15,7 @@ from avel.data.synthetic_annotations import choose_subset, draw_database
 from avel.data.synthetic_features import write_features
 from avel.data.synthetic_folder import claim, write
 from avel.data.synthetic_prompts import write_random_prompts
-from avel.errors import UserError
+from avel.errors import UserError, check_choice
 
 FORMAT = 2
 """Changes whenever the same options give other files."""
@@ -52,8 +52,7 @@ class SyntheticOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.features not in FAMILIES:
-            raise UserError(f"features={self.features}: unknown, choose one of {', '.join(FAMILIES)}")
+        check_choice("features", self.features, FAMILIES)
         if not 0 <= self.difficulty <= 1:
             raise UserError(f"difficulty={self.difficulty}: must be within 0..1")
         narrowest = len(FAMILIES[self.features].visual)

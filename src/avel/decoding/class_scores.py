@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from avel.decoding.dense import Detections
+from avel.decoding.detections import Detections
 from avel.errors import UserError
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from avel.decoding.dense import Detections
+from avel.decoding.detections import Detections
 from avel.floats import at_least_float32
 from avel.segments.runs import runs
 

@@ -81,9 +81,8 @@ def write_document(tiers: Sequence[Tier], kept: str, media: Path | None, folder:
         _add_scores(root, tier, names)
     _add_types(root)
     indent(root)
-    return tostring(root, encoding="unicode", xml_declaration=False).join(
-        ('<?xml version="1.0" encoding="UTF-8"?>\n', "\n")
-    )
+    text = tostring(root, encoding="unicode", xml_declaration=False)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
 def _add_time_order(root: Element, tiers: Sequence[Tier]) -> dict[tuple[str, int], str]:

@@ -14,8 +14,7 @@ from avel.errors import UserError, check_count, check_number
 from avel.floats import at_least_float32, full_precision
 from avel.layers.experts import expert, per_task
 from avel.layers.levels import JoinedLevels
-from avel.layers.masked import MaskedConv1d
-from avel.layers.pyramid import ConvStack
+from avel.layers.masked import ConvStack, MaskedConv1d
 from avel.layers.sizes import MOST_LAYERS, check_kernel
 
 EMPTY_PRIOR = 1e-6

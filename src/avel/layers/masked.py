@@ -42,6 +42,36 @@ class MaskedConv1d(nn.Module):
         return self.conv(x.transpose(1, 2)).transpose(1, 2) * downsample(mask, self.stride)[..., None]
 
 
+class ConvStack(nn.Module):
+    """Convolutions, each followed by LayerNorm (optional) and ReLU.
+
+    Args:
+        dims: channels from the input to the output of the last layer.
+        kernel_size: width of every convolution.
+        norm: whether each convolution is normalised (it has no bias then).
+    """
+
+    def __init__(self, dims: list[int], kernel_size: int, *, norm: bool) -> None:
+        super().__init__()
+        pairs = list(zip(dims[:-1], dims[1:], strict=True))
+        self.convs = nn.ModuleList(MaskedConv1d(i, o, kernel_size, bias=not norm) for i, o in pairs)
+        self.norms = nn.ModuleList(nn.LayerNorm(o) if norm else nn.Identity() for _, o in pairs)
+
+    def forward(self, x: Tensor, mask: Tensor, inside: Tensor | None = None) -> Tensor:
+        """Map (N, T, dims[0]) to (N, T, dims[-1]); padded steps hold the rectified norm bias.
+
+        Args:
+            x: features.
+            mask: (N, T).
+            inside: steps that belong to one of several `JoinedLevels`, (T,) bool; the others stay zero.
+        """
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = norm(conv(x, mask)).relu()
+            if inside is not None:
+                x = x * inside[:, None]
+        return x
+
+
 class MaskedDepthwiseConv1d(nn.Module):
     """Same-padded convolution of width 3 of each channel for itself, zero at padded steps.
 

@@ -12,8 +12,7 @@ from torch.nn.functional import normalize
 from avel.floats import at_least_float32, full_precision
 from avel.layers.heads import HeadConfig, hidden_levels
 from avel.layers.levels import JoinedLevels
-from avel.layers.masked import MaskedConv1d
-from avel.layers.pyramid import ConvStack
+from avel.layers.masked import ConvStack, MaskedConv1d
 
 TEMPERATURE = 0.07
 """First value of the temperature (CLIP, Radford et al., ICML 2021)."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from avel.errors import UserError
 from avel.layers.drop import Residual
-from avel.layers.masked import MaskedConv1d, downsample
+from avel.layers.masked import ConvStack, downsample
 from avel.layers.position import SinusoidalPosition
 from avel.layers.sizes import check_heads, check_pyramid
 from avel.layers.transformer import AttentionBlock
@@ -55,36 +55,6 @@ class PyramidConfig:
     def residual(self) -> Residual:
         """Regularization of residual branches."""
         return Residual(self.drop_path, self.residual_scale)
-
-
-class ConvStack(nn.Module):
-    """Convolutions, each followed by LayerNorm (optional) and ReLU.
-
-    Args:
-        dims: channels from the input to the output of the last layer.
-        kernel_size: width of every convolution.
-        norm: whether each convolution is normalised (it has no bias then).
-    """
-
-    def __init__(self, dims: list[int], kernel_size: int, *, norm: bool) -> None:
-        super().__init__()
-        pairs = list(zip(dims[:-1], dims[1:], strict=True))
-        self.convs = nn.ModuleList(MaskedConv1d(i, o, kernel_size, bias=not norm) for i, o in pairs)
-        self.norms = nn.ModuleList(nn.LayerNorm(o) if norm else nn.Identity() for _, o in pairs)
-
-    def forward(self, x: Tensor, mask: Tensor, inside: Tensor | None = None) -> Tensor:
-        """Map (N, T, dims[0]) to (N, T, dims[-1]); padded steps hold the rectified norm bias.
-
-        Args:
-            x: features.
-            mask: (N, T).
-            inside: steps that belong to one of several `JoinedLevels`, (T,) bool; the others stay zero.
-        """
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = norm(conv(x, mask)).relu()
-            if inside is not None:
-                x = x * inside[:, None]
-        return x
 
 
 class ModalityStem(nn.Module):

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from avel.errors import UserError, check_choice
 from avel.layers.drop import Residual
-from avel.layers.masked import MaskedConv1d, downsample
+from avel.layers.masked import ConvStack, MaskedConv1d, downsample
 from avel.layers.position import SinusoidalPosition
-from avel.layers.pyramid import ConvStack
 from avel.layers.sizes import check_heads, check_pyramid
 from avel.layers.transformer import AttentionBlock
 

@@ -1,4 +1,4 @@
-"""Loss of one class out of K, as the AVE papers describe it and as their released code computes it."""
+"""Losses of one class out of K: as the AVE papers describe them, as their released code computes them, and our own."""
 
 from __future__ import annotations
 
@@ -47,3 +47,21 @@ def share_loss(logits: Tensor, share: Tensor) -> Tensor:
     others = logits[:, None].masked_fill(itself, -torch.inf).logsumexp(dim=-1)
     total = logits.logsumexp(dim=-1, keepdim=True)
     return -(share * (logits - total) + (1 - share) * (others - total)).mean()
+
+
+def most_relevant_loss(relevance: Tensor, logits: Tensor, target: Tensor) -> Tensor:
+    """Negative log-likelihood of each clip's class, if its most relevant snippet decides whether it shows an event.
+
+    A clip shows class c if that snippet belongs to an event and the class is c, and background otherwise. No paper's:
+    it is for weak supervision by networks that judge relevance and class apart.
+
+    Args:
+        relevance: logits of "there is an event", (B, T).
+        logits: class logits, (B, K), background last.
+        target: class ids, (B,) int64 in [0, K).
+    """
+    most = at_least_float32(relevance).amax(dim=1, keepdim=True)
+    event, no_event = functional.logsigmoid(most), functional.logsigmoid(-most)
+    shown = event + at_least_float32(logits).log_softmax(dim=1)
+    background = torch.logaddexp(no_event, shown[:, -1:])
+    return functional.nll_loss(torch.cat([shown[:, :-1], background], dim=1), target)

@@ -1,10 +1,14 @@
-"""What several processes that train together know of each other: means over all ranks, and the rows of all."""
+"""What several processes that work together know of each other: means over all ranks, and what all of them have."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import torch
 import torch.distributed
 from torch import Tensor
+
+V = TypeVar("V")
 
 
 def world_size() -> int:
@@ -20,6 +24,20 @@ def mean_over_ranks(values: Tensor) -> Tensor:
         torch.distributed.all_reduce(values)
         values /= torch.distributed.get_world_size()
     return values
+
+
+def union_over_ranks(mine: dict[str, V], ranks: int) -> dict[str, V]:
+    """Return what all ranks have, by its key; of a key that several have (samplers fill up ranks), the last one's.
+
+    Args:
+        mine: what this rank has, anything that can be pickled.
+        ranks: how many there are; nothing is sent where this is the only one.
+    """
+    if ranks == 1:
+        return dict(mine)
+    parts: list[dict[str, V]] = [{}] * ranks
+    torch.distributed.all_gather_object(parts, mine)
+    return {key: value for part in parts for key, value in part.items()}
 
 
 def rows_of_all(mine: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from avel.layers.heads import ClassificationHead, HeadConfig, RegressionHead
 from avel.layers.neck import FeaturePyramidNeck, IdentityNeck, NeckConfig
 from avel.layers.single_stream import SingleStreamConfig, SingleStreamPyramid
 from avel.losses.dense import DenseLossConfig
+from avel.segments.points import length_with_padding
 from avel.tasks.dense import DenseLocalizer, LongVideos
 from avel.tasks.dense_task import DenseTask
 from avel.training.optim import OptimizerRecipe
@@ -113,4 +114,4 @@ class ActionFormer(DenseLocalizer):
         """
         if longest > self.max_length:
             return -(-longest // self.long_stride) * self.long_stride
-        return min(self.max_length, self.stride * (-(-longest // self.stride) + 1))
+        return length_with_padding(longest, self.stride, self.max_length)

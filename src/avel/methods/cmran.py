@@ -6,13 +6,13 @@ from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, logsigmoid, nll_loss
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from avel.batch import ClipBatch, ClipPrediction
 from avel.decoding.segment import by_relevance
 from avel.errors import UserError, check_choice, check_count, check_number
 from avel.floats import at_least_float32
-from avel.losses.classification import class_loss
+from avel.losses.classification import class_loss, most_relevant_loss
 from avel.losses.ranks import mean_over_ranks, world_size
 from avel.tasks.segment import SegmentLocalizer
 from avel.training.optim import StepRecipe
@@ -136,8 +136,7 @@ class CMRAN(SegmentLocalizer):
     Weak supervision learns from the class of the clip, which may be background, through the maximum over time of
     relevance times class logits. A class whose logit is negative has its maximum at the least relevant snippet, so that
     snippet's relevance rises, too: expect the right class nearly everywhere, and hardly any localization. The loss
-    "likelihood", which is not the paper's, takes the factors for probabilities instead: a clip shows class c if its
-    most relevant snippet belongs to an event and the class is c, and else background.
+    "likelihood", which is not the paper's, takes the factors for probabilities instead (see `most_relevant_loss`).
 
     Args:
         num_classes: classes C.
@@ -153,7 +152,7 @@ class CMRAN(SegmentLocalizer):
         dropout: probability of dropping a feature or an attention weight in encoders, relations and interaction.
         visual_dropout: probability of dropping a feature of the visual maps.
         supervision: "full" learns from the class of every snippet, "weak" from that of the video.
-        loss: of weak supervision: "cross_entropy" or "released" (see `class_loss`), or "likelihood" (see above).
+        loss: of weak supervision: "cross_entropy" or "released" (see `class_loss`), or "likelihood".
         optimizer: learning rate, its steps and clipping.
 
     Raises:
@@ -232,10 +231,7 @@ class CMRAN(SegmentLocalizer):
 
     def _weak_loss(self, relevance: Tensor, video_logits: Tensor, video_labels: Tensor) -> Tensor:
         if self.loss == "likelihood":
-            event, no_event = (logsigmoid(sign * relevance.amax(dim=1, keepdim=True)) for sign in (1, -1))
-            log_shares = event + video_logits.log_softmax(dim=1)
-            background = torch.logaddexp(no_event, log_shares[:, -1:])
-            return nll_loss(torch.cat([log_shares[:, :-1], background], dim=1), video_labels)
+            return most_relevant_loss(relevance, video_logits, video_labels)
         pooled = (relevance.sigmoid()[..., None] * video_logits[:, None]).amax(dim=1)
         return class_loss(pooled, video_labels, self.loss)
 

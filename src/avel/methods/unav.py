@@ -11,6 +11,7 @@ from avel.layers.dependency import DependencyBlock, RowMask
 from avel.layers.heads import ClassificationHead, HeadConfig, RegressionHead
 from avel.layers.pyramid import AudioVisualPyramid, PyramidConfig
 from avel.losses.dense import DenseLossConfig
+from avel.segments.points import length_with_padding
 from avel.tasks.dense import DenseLocalizer
 from avel.tasks.dense_task import DenseTask
 from avel.training.optim import OptimizerRecipe
@@ -82,4 +83,4 @@ class UnAV(DenseLocalizer):
 
     def padded_length(self, longest: int) -> int:
         """Shortest time axis that leaves one padded step on every level, or `max_length` where that is shorter."""
-        return min(self.max_length, self.stride * (-(-longest // self.stride) + 1))
+        return length_with_padding(longest, self.stride, self.max_length)

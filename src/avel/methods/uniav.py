@@ -18,6 +18,7 @@ from avel.errors import UserError, check_choice
 from avel.layers.heads import HeadConfig, RegressionHead
 from avel.layers.prompts import PromptClassifier
 from avel.layers.pyramid import AudioVisualPyramid, PyramidConfig
+from avel.segments.points import length_with_padding
 from avel.tasks.dense import DenseLocalizer
 from avel.tasks.dense_task import DenseTask
 from avel.tasks.loading import plain_arguments
@@ -116,7 +117,7 @@ class UniAV(DenseLocalizer):
         limit = self.tasks[task].max_length if task else self.max_length
         if self._released_positions:
             return limit
-        return min(limit, self.stride * (-(-longest // self.stride) + 1))
+        return length_with_padding(longest, self.stride, limit)
 
     # Classes
 

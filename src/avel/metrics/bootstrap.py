@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from avel.metrics.functional import true_positives
+from avel.metrics.assignment import true_positives
 from avel.metrics.rules import DEFAULT_RULES, clean_events
 from avel.metrics.tables import Events, Predictions
 

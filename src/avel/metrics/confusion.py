@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from avel.errors import UserError
-
-
-@dataclass(frozen=True, slots=True)
-class Confusion:
-    """Snippets of one class that are taken for another one.
-
-    Attributes:
-        truth: the class they have; C is background.
-        predicted: the class they are given; C is background.
-        count: how many.
-        share: of all snippets that have the class `truth`, in (0, 1].
-    """
-
-    truth: int
-    predicted: int
-    count: int
-    share: float
 
 
 def confusion(predicted: Tensor, truth: Tensor, num_classes: int) -> Tensor:
@@ -50,17 +31,3 @@ def confusion(predicted: Tensor, truth: Tensor, num_classes: int) -> Tensor:
     if ((labels < 0) | (labels > num_classes)).any():
         raise UserError(f"labels must lie in 0..{num_classes}, got {int(labels.min())} to {int(labels.max())}")
     return (truth * classes + predicted).flatten().bincount(minlength=classes**2).view(classes, classes)
-
-
-def most_frequent_confusions(counts: Tensor, limit: int = 10) -> list[Confusion]:
-    """Return the mistakes that are made most often, at most `limit`; of equally frequent ones the first row's first.
-
-    Args:
-        counts: (C + 1, C + 1) as `confusion` returns it.
-        limit: how many at most.
-    """
-    wrong = counts.clone().fill_diagonal_(0).flatten()
-    frequent = wrong.sort(descending=True, stable=True).indices[:limit].tolist()
-    classes, of_class = len(counts), counts.sum(dim=1).tolist()
-    found = [(*divmod(place, classes), int(wrong[place])) for place in frequent if wrong[place] > 0]
-    return [Confusion(truth, predicted, count, count / of_class[truth]) for truth, predicted, count in found]

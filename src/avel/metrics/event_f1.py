@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from avel.errors import UserError
+from avel.errors import check_number
 from avel.metrics.video_sums import VideoSums, check_labels
 from avel.segments.runs import runs
 
@@ -34,8 +34,7 @@ class EventF1(VideoSums):
 
     def __init__(self, *, num_classes: int, tiou_threshold: float = 0.5) -> None:
         super().__init__(num_values=3)
-        if not 0.5 <= tiou_threshold <= 1:
-            raise UserError(f"tiou_threshold={tiou_threshold}: give a number from 0.5 to 1")
+        check_number("tiou_threshold", tiou_threshold, 0.5, 1)
         self.num_classes = num_classes
         self.tiou_threshold = tiou_threshold
 

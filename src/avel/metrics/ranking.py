@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from avel.metrics.functional import average_precision, matches
+from avel.metrics.assignment import matches
+from avel.metrics.functional import average_precision
 from avel.metrics.tables import Events, Predictions
 
 

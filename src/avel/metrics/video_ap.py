@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from avel.metrics.functional import precision_envelope, true_positives
+from avel.metrics.assignment import true_positives
+from avel.metrics.functional import precision_envelope
 from avel.metrics.rules import DEFAULT_RULES, clean_events
 from avel.metrics.tables import Events, Predictions, lexsort
 

@@ -41,6 +41,19 @@ def default_ranges(levels: int, first: float = 4.0) -> Ranges:
     return tuple(zip(bounds, bounds[1:], strict=False))
 
 
+def length_with_padding(longest: int, stride: int, most: int) -> int:
+    """Return the shortest time axis that leaves one padded step on every level, or `most` where that is shorter.
+
+    Where padding is not inert, convolutions see at one padded step behind a video all that they see of more.
+
+    Args:
+        longest: snippets of the longest video.
+        stride: of the coarsest level, which the time axis must be a multiple of.
+        most: snippets, such a multiple itself.
+    """
+    return min(most, stride * (-(-longest // stride) + 1))
+
+
 @lru_cache(maxsize=256)
 def pyramid_points(length: int, ranges: Ranges, device: torch.device | None = None, first_stride: int = 1) -> Points:
     """Return the points of a feature pyramid (ActionFormer, Zhang et al., ECCV 2022); the result is cached.

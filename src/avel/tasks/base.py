@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, cast
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, cast
 
 import torch
 from lightning import LightningModule
@@ -16,54 +16,10 @@ from avel.errors import UserError
 from avel.events import EventTable
 from avel.losses.ranks import mean_over_ranks
 from avel.tasks.loading import plain_arguments
+from avel.tasks.protocols import Evaluation, LocalizationData
 from avel.training.non_finite import StepLosses
-from avel.training.optim import take_rate
+from avel.training.optim import Recipe, take_recipe
 from avel.training.results import flat, mean_defined, score_name
-
-
-class LocalizationData(Protocol):
-    """What every task asks of a data module."""
-
-    selection_split: str
-    """Split that validation during training judges, and so chooses the checkpoint by."""
-
-    def by_task(self) -> Mapping[str, Any]:
-        """The data sets by the task that their batches bear; a data set of its own is that of the task ""."""
-        ...
-
-
-class Evaluation(Protocol):
-    """One pass over a split: what was found in which video, and how good it is."""
-
-    def add(self, videos: Sequence[str], found: Any) -> None:
-        """Add what `localize` found in some videos."""
-        ...
-
-    def gather(self, world_size: int) -> None:
-        """Bring what all ranks found together (metrics do so by themselves)."""
-        ...
-
-    def score(self) -> tuple[dict[str, float], Tensor]:
-        """Return named numbers and the average precision per class and threshold, (C, T), or an empty tensor."""
-        ...
-
-    def events(self) -> EventTable:
-        """Return what was found, in seconds and class names, videos in the order of their ids."""
-        ...
-
-
-class Recipe(Protocol):
-    """What the base needs of an optimizer's recipe."""
-
-    @property
-    def lr(self) -> float:
-        """Learning rate that the schedule begins with or rises to."""
-        ...
-
-    @property
-    def clip_norm(self) -> float | None:
-        """Largest global L2 norm of the gradient."""
-        ...
 
 
 class Localizer(LightningModule, ABC):
@@ -255,5 +211,5 @@ class Localizer(LightningModule, ABC):
             checkpoint["data"] = {task: dict(data.memory()) for task, data in self._data.by_task().items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the learning rate of the recipe, if that is another one now."""
-        take_rate(checkpoint, self.recipe.lr)
+        """Let a training go on by the recipe, if that is another one now."""
+        take_recipe(checkpoint, self.recipe)

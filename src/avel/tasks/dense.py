@@ -15,8 +15,9 @@ from torch.optim import Optimizer
 from avel.batch import Batch, DensePrediction
 from avel.data.class_scores import read_class_scores
 from avel.data.dense import DatasetFacts
+from avel.decoding.candidates import Candidates, merge_windows
 from avel.decoding.class_scores import VideoClasses
-from avel.decoding.dense import Candidates, Detections, merge_windows
+from avel.decoding.detections import Detections
 from avel.errors import UserError, check_choice
 from avel.layers.experts import expert, per_task
 from avel.losses.dense import DenseCriterion, DenseLosses

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from avel.decoding.class_scores import VideoClasses
-from avel.decoding.dense import Detections
+from avel.decoding.detections import Detections
 from avel.events import Event, EventTable
+from avel.losses.ranks import union_over_ranks
 from avel.metrics.mean_ap import DenseMeanAveragePrecision
 from avel.training.results import split_name
 
@@ -80,10 +81,7 @@ class DenseEvaluation:
 
     def gather(self, world_size: int) -> None:
         """Bring the detections of all ranks together (the metric does so by itself)."""
-        if world_size > 1:
-            parts: list[Any] = [None] * world_size
-            torch.distributed.all_gather_object(parts, self.detections)
-            self.detections = {video: detection for part in parts for video, detection in part.items()}
+        self.detections = union_over_ranks(self.detections, world_size)
 
     def score(self) -> tuple[dict[str, float], Tensor]:
         """Return named numbers (see `named_scores`) and the average precision per class and threshold, (C, T)."""

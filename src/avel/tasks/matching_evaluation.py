@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from avel.decoding.matching import Matches
 from avel.events import Event, EventTable
+from avel.losses.ranks import union_over_ranks
 from avel.metrics.matching import MatchingAccuracy, chance
 
 QUERIES = ("audio to visual", "visual to audio")
@@ -53,10 +54,7 @@ class MatchingEvaluation:
 
     def gather(self, world_size: int) -> None:
         """Bring the events of all ranks together (the metric does so by itself)."""
-        if world_size > 1:
-            parts: list[Any] = [None] * world_size
-            torch.distributed.all_gather_object(parts, self.found)
-            self.found = {video: events for part in parts for video, events in part.items()}
+        self.found = union_over_ranks(self.found, world_size)
 
     def score(self) -> tuple[dict[str, float], Tensor]:
         """Return the numbers of `MatchingAccuracy`, and no average precision."""

@@ -9,15 +9,16 @@ from typing import Any, cast
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from avel.errors import UserError
+from avel.errors import check_count
 from avel.events import Event
 from avel.exchange.names import file_names
 from avel.report.raster import rasterize
 from avel.report.timeline import draw_timeline
-from avel.tasks.base import LocalizationData, Localizer
+from avel.tasks.base import Localizer
 from avel.tasks.error_panels import show_errors
 from avel.tasks.evaluation import DenseData
-from avel.training.dashboards import Dashboard, Moment, check_interval, dashboards, is_due, moment_of
+from avel.tasks.protocols import LocalizationData
+from avel.training.dashboards import Dashboard, Moment, dashboards, is_due, moment_of
 from avel.training.results import score_name
 
 Rows = list[list[Any]]
@@ -43,9 +44,8 @@ class EvaluationPanels(Callback):
     """
 
     def __init__(self, every_n_epochs: int = 5, count: int = 6) -> None:
-        if not isinstance(count, int) or count < 0:
-            raise UserError(f"callbacks.panels.count={count}: give a whole number from 0 on")
-        check_interval("callbacks.panels", every_n_epochs)
+        check_count("callbacks.panels.count", count, 0)
+        check_count("callbacks.panels.every_n_epochs", every_n_epochs)
         self.every_n_epochs, self.count = every_n_epochs, count
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -9,19 +9,19 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, Protocol, cast, get_args
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from avel.batch import ClipBatch, ClipPrediction
-from avel.errors import UserError, check_choice
+from avel.errors import UserError, check_choice, check_count
 from avel.exchange.names import file_names
 from avel.extraction.pictures import Pixels, frames_at
 from avel.files import whole_file
+from avel.losses.ranks import union_over_ranks
 from avel.report.attention import Caption, Style, attention_sheet
 from avel.tasks.segment import SegmentLocalizer
 from avel.tasks.segment_evaluation import SegmentData
-from avel.training.dashboards import check_interval, dashboards, is_due, moment_of
+from avel.training.dashboards import dashboards, is_due, moment_of
 
 SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi")
 """What names of video files may end with."""
@@ -65,8 +65,7 @@ class AttentionPictures(Callback):
         every_n_epochs: int | None = None,
     ) -> None:
         check_choice("callbacks.pictures.style", style, get_args(Style))
-        if not isinstance(count, int) or count < 0:
-            raise UserError(f"callbacks.pictures.count={count}: give a whole number from 0 on")
+        check_count("callbacks.pictures.count", count, 0)
         if isinstance(videos, str):
             raise UserError(f"callbacks.pictures.videos={videos}: give a list, [{videos}]")
         if video_dir is not None and not Path(video_dir).is_dir():
@@ -74,8 +73,7 @@ class AttentionPictures(Callback):
         self.folder = None if folder is None else Path(folder)
         self.count, self.style = count, style
         self.every_n_epochs = every_n_epochs
-        if every_n_epochs is not None:
-            check_interval("callbacks.pictures", every_n_epochs)
+        check_count("callbacks.pictures.every_n_epochs", every_n_epochs, optional=True)
         # an id such as 0012 reaches us as a number
         self.videos = None if videos is None else [str(video) for video in videos]
         self.video_dir = None if video_dir is None else Path(video_dir)
@@ -132,7 +130,7 @@ class AttentionPictures(Callback):
 
     def _draw(self, trainer: Trainer, prefix: str, folder: Path | None) -> None:
         """Draw what all ranks found, on rank 0."""
-        found = _gather(self._found, trainer.world_size) if self._truth else {}
+        found = union_over_ranks(self._found, trainer.world_size) if self._truth else {}
         drawn = [video for video in self._truth if video in found]
         if not drawn or not trainer.is_global_zero:
             return
@@ -191,12 +189,3 @@ def spread(labels: Mapping[str, Tensor], count: int) -> list[str]:
 def _data(trainer: Trainer) -> PictureData:
     """The only data set: a segment localizer has one task."""
     return cast(PictureData, next(iter(trainer.datamodule.by_task().values())))  # type: ignore[attr-defined]
-
-
-def _gather(found: dict[str, Any], world_size: int) -> dict[str, Any]:
-    """Bring together what all ranks found."""
-    parts: list[Any] = [found]
-    if world_size > 1:
-        parts = [None] * world_size
-        torch.distributed.all_gather_object(parts, found)
-    return {video: value for part in parts for video, value in part.items()}

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from avel.events import EventTable
 from avel.metrics.bootstrap import ResampledMAP
-from avel.metrics.errors import KINDS, ErrorProfile, analyse, false_positive_kinds
+from avel.metrics.error_kinds import KINDS, false_positive_kinds
+from avel.metrics.errors import ErrorProfile, analyse
 from avel.metrics.functional import dense_average_precision
 from avel.metrics.one_sided import OneSided
 from avel.metrics.precision_recall import precision_recall

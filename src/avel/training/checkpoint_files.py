@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,31 @@ def another(path: Path) -> str:
         return ""
     found = find_checkpoints(path.parent, leave_out=path)
     return f"\n{found.newest} is whole ({found.progress}): take ckpt_path={found.newest}" if found.newest else ""
+
+
+def best_checkpoint(folder: Path) -> str | None:
+    """Path of `best.ckpt` in a run folder, of `last.ckpt` where nothing was validated; None if there is neither."""
+    paths = [folder / "checkpoints" / name for name in ("best.ckpt", "last.ckpt")]
+    return next((str(path) for path in paths if path.is_file()), None)
+
+
+@contextmanager
+def sizes_must_fit(path: str | None) -> Iterator[None]:
+    """Turn the failure to load the weights of `path` into a UserError that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "loading state_dict" not in str(error):
+            raise
+        complaint = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"ckpt_path={path}: these are the weights of another method, size or data set. Repeat the options of their"
+            f" run: config.yaml in its run folder has them.\n{complaint} …"
+        ) from error
+    except ValueError as error:
+        if "parameter group" not in str(error):
+            raise
+        raise UserError(
+            f"ckpt_path={path}: was trained with learning rates of other groups of parameters: repeat the"
+            " method.optimizer.lr_of of its run, or choose an lr that is none of those"
+        ) from error

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +22,6 @@ from avel.training.checkpoint_files import check_checkpoint
 from avel.training.signals import EndSignals
 
 log = logging.getLogger(__name__)
-
-
-@contextmanager
-def sizes_must_fit(path: str | None) -> Iterator[None]:
-    """Turn the failure to load the weights of `path` into a UserError that says what to do."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "loading state_dict" not in str(error):
-            raise
-        complaint = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"ckpt_path={path}: these are the weights of another method, size or data set. Repeat the options of their"
-            f" run: config.yaml in its run folder has them.\n{complaint} …"
-        ) from error
-
-
-def best_checkpoint(folder: Path) -> str | None:
-    """Path of `best.ckpt` in a run folder, of `last.ckpt` where nothing was validated; None if there is neither."""
-    paths = [folder / "checkpoints" / name for name in ("best.ckpt", "last.ckpt")]
-    return next((str(path) for path in paths if path.is_file()), None)
 
 
 def best_score(trainer: Trainer) -> float | None:

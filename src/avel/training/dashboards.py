@@ -12,8 +12,6 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from PIL.Image import Image
 
-from avel.errors import UserError
-
 REPORT = ("config.yaml", "results.json", "metrics.csv", "report.html", "predictions/**/*.json")
 """Files of a run folder, as patterns, that a dashboard keeps."""
 
@@ -77,12 +75,6 @@ def dashboards(loggers: Iterable[Logger]) -> list[Dashboard]:
 def moment_of(trainer: Trainer) -> Moment:
     """Say when it is."""
     return Moment(trainer.global_step, trainer.current_epoch)
-
-
-def check_interval(key: str, epochs: Any) -> None:
-    """Raise a UserError unless `epochs`, the value of `<key>.every_n_epochs`, is a number of epochs."""
-    if not isinstance(epochs, int) or epochs < 1:
-        raise UserError(f"{key}.every_n_epochs={epochs}: give a whole number from 1 on")
 
 
 def is_due(trainer: Trainer, every_n_epochs: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, cast, get_args
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from avel.errors import UserError, check_choice
+from avel.errors import UserError, check_choice, check_count, check_number
 from avel.training.results import score_name
 
 Resume = Literal["change", "drop"]
@@ -59,11 +59,9 @@ class RestRule:
 
     def __post_init__(self) -> None:
         for name in ("patience", "cooldown"):
-            if not isinstance(value := getattr(self, name), int) or value < 0:
-                raise UserError(f"callbacks.stop_and_go.{name}={value}: give a whole number from 0 on")
+            check_count(f"callbacks.stop_and_go.{name}", getattr(self, name), 0)
         for name in ("gain", "drop"):
-            if not isinstance(value := getattr(self, name), int | float) or not 0 <= value < 1:
-                raise UserError(f"callbacks.stop_and_go.{name}={value}: give a number from 0 on, below 1")
+            check_number(f"callbacks.stop_and_go.{name}", getattr(self, name), 0, 1, below=True)
         check_choice("callbacks.stop_and_go.resume", self.resume, get_args(Resume))
 
     def after(self, state: TaskState, score: float) -> TaskState:
@@ -139,10 +137,8 @@ class StopAndGo(Callback):
         warmup: int = 0,
     ) -> None:
         self.rule = RestRule(patience, gain, drop, cooldown, resume)
-        if not isinstance(every, int) or every < 1:
-            raise UserError(f"callbacks.stop_and_go.every={every}: give a whole number from 1 on")
-        if not isinstance(warmup, int) or warmup < 0:
-            raise UserError(f"callbacks.stop_and_go.warmup={warmup}: give a whole number from 0 on")
+        check_count("callbacks.stop_and_go.every", every)
+        check_count("callbacks.stop_and_go.warmup", warmup, 0)
         self.every = every
         self.warmup = warmup
         self.states: dict[str, TaskState] = {}

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from avel.decoding.class_scores import VideoClasses, label_proposals
-from avel.decoding.dense import Detections
+from avel.decoding.detections import Detections
 from avel.errors import UserError
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import binary_cross_entropy, cross_entropy, multilabel_soft_margin_loss, one_hot
 from torch.testing import assert_close
 
-from avel.losses.classification import class_loss, share_loss
+from avel.losses.classification import class_loss, most_relevant_loss, share_loss
 
 
 def example(shape=(2, 5), classes=4, seed=0):
@@ -65,3 +65,13 @@ def test_share_loss_runs_in_mixed_precision():
     logits, wanted = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)).bfloat16(), torch.full((3, 4), 0.25)
     with torch.autocast("cpu", torch.bfloat16):
         assert_close(share_loss(logits, wanted), share_loss(logits.float(), wanted))
+
+
+def test_the_most_relevant_snippet_decides_whether_a_clip_shows_an_event():
+    (logits, target), (relevance, _) = example((6,)), example((6,), classes=5, seed=1)
+    target[0] = 3  # background
+    event = relevance.sigmoid().amax(dim=1, keepdim=True)
+    probabilities = event * logits.softmax(dim=1)
+    probabilities[:, -1:] += 1 - event
+    expected = -probabilities[torch.arange(6), target].log().mean()
+    assert_close(most_relevant_loss(relevance, logits, target), expected)

@@ -7,24 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avel.errors import UserError
-from avel.metrics.errors import KINDS, analyse, false_positive_kinds
+from avel.metrics.error_kinds import KINDS
+from avel.metrics.errors import analyse
 from avel.metrics.mean_ap import DenseMeanAveragePrecision
 from avel.metrics.one_sided import OneSided
 from avel.metrics.tables import Events, Predictions, take
 from tests.unit.metrics import slow, slow_errors
+from tests.unit.metrics.test_error_kinds import FOUND, MISTAKES, TRUTH, kinds
 from tests.unit.metrics.test_functional import NUM_CLASSES, events, predictions, table
-
-# two videos with an event of class 0; a hammer, class 1, which nobody finds, is in the first one
-TRUTH = [slow.Event(0, 0.0, 10.0, 0), slow.Event(0, 20.0, 30.0, 1), slow.Event(1, 0.0, 10.0, 0)]
-MISTAKES = {
-    "double": slow.Prediction(0, 0.0, 9.0, 0, 0.8),
-    "localization": slow.Prediction(0, 0.0, 4.0, 0, 0.7),  # tIoU 0.4
-    "class": slow.Prediction(0, 20.0, 29.0, 0, 0.6),
-    "both": slow.Prediction(0, 20.0, 24.0, 0, 0.5),  # tIoU 0.4 with the hammer
-    "background": slow.Prediction(0, 50.0, 60.0, 0, 0.4),
-}
-RIGHT = slow.Prediction(0, 0.0, 10.0, 0, 0.9), slow.Prediction(1, 0.0, 10.0, 0, 0.3)
-FOUND = [RIGHT[0], *MISTAKES.values(), RIGHT[1]]
 
 prediction_rows, event_rows = st.lists(predictions, max_size=25), st.lists(events, min_size=1, max_size=12)
 
@@ -38,17 +28,6 @@ def analysis(prediction_rows, event_rows, thresholds=(0.5,), **options):
         durations=torch.full((3,), 60.0, dtype=torch.float64),
         **options,
     )
-
-
-def kinds(prediction_rows, event_rows, threshold=0.5, **options):
-    numbers = false_positive_kinds(
-        table(Predictions, prediction_rows),
-        table(Events, event_rows),
-        num_classes=NUM_CLASSES,
-        tiou_threshold=threshold,
-        **options,
-    )
-    return [(*KINDS, "right")[number] for number in numbers.tolist()]
 
 
 def test_one_mistake_of_every_kind():
@@ -74,23 +53,6 @@ def test_kinds_change_with_the_threshold_and_costs_are_of_the_whole_grid():
     expected = {"double": two + one, "localization": one, "class": two + one, "both": one, "background": 2 * one}
     assert cost == pytest.approx({kind: gain / 2 for kind, gain in expected.items()})
     assert [mistake.count for mistake in profile.false_positives] == [1] * 5  # counted at 0.5
-
-
-def test_the_first_kind_that_applies():
-    truth = [slow.Event(0, 0.0, 10.0, 0), slow.Event(0, 5.0, 10.0, 1)]
-    late = slow.Prediction(0, 5.5, 10.0, 0, 0.5)  # tIoU 0.45 with its class, 0.9 with the other one
-    assert kinds([late], truth) == ["localization"]
-    assert kinds([RIGHT[0], late], truth, 0.4) == ["right", "double"]
-    assert kinds([late], truth, 0.7, least_tiou=0.5) == ["class"]
-    assert kinds([late], truth, 0.95, least_tiou=0.5) == ["both"]
-    assert kinds([late], truth, 0.95, least_tiou=0.92) == ["background"]
-
-
-def test_equality_counts():
-    half, tenth = slow.Prediction(0, 0.0, 5.0, 0, 0.8), slow.Prediction(0, 0.0, 1.0, 0, 0.7)
-    assert kinds([RIGHT[0], half, tenth], TRUTH) == ["right", "double", "localization"]
-    of_hammer = [row._replace(start=row.start + 20, end=row.end + 20) for row in (half, tenth)]
-    assert kinds(of_hammer, TRUTH) == ["class", "both"]
 
 
 def test_the_surest_are_counted_but_all_cost():

@@ -1,7 +1,9 @@
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from avel.segments.points import UNBOUNDED, default_ranges, pyramid_points
+from avel.segments.points import UNBOUNDED, default_ranges, length_with_padding, pyramid_points
 
 
 def test_levels_are_concatenated_from_fine_to_coarse():
@@ -51,3 +53,11 @@ def test_points_cached_in_inference_mode_serve_autograd():
     (offset * points.stride).sum().backward()
     torch.testing.assert_close(offset.grad, points.stride)
     assert pyramid_points(12, default_ranges(2)) is points
+
+
+@given(st.integers(1, 200), st.sampled_from([1, 2, 8]))
+def test_one_step_of_every_level_stays_free(longest, stride):
+    length = length_with_padding(longest, stride, most=10_000)
+    assert length % stride == 0
+    assert stride <= length - longest < 2 * stride
+    assert length_with_padding(longest, stride, most=64) == min(64, length)

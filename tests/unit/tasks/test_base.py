@@ -2,7 +2,7 @@ import pytest
 import torch
 from lightning import Callback
 
-from avel.batch import collate_clips
+from avel.collate import collate_clips
 from avel.events import EventTable
 from avel.training.optim import StepRecipe
 from tests.unit.tasks.clips import ClipData, Toy, quiet_trainer
@@ -46,6 +46,18 @@ def test_a_checkpoint_says_in_plain_values_what_the_method_is():
     Toy(optimizer=StepRecipe(milestones=(3,))).on_save_checkpoint(checkpoint)
     assert checkpoint["method"] == "tests.unit.tasks.clips.Toy"
     assert checkpoint["hyper_parameters"]["optimizer"]["milestones"] == (3,)
+
+
+def test_a_resumed_training_goes_on_by_the_recipe_of_its_own(tmp_path):
+    short = {"limit_val_batches": 0, "limit_train_batches": 4}
+    begun = quiet_trainer(max_epochs=1, **short)
+    begun.fit(Toy(optimizer=StepRecipe(lr=0.1, milestones=(5,), interval="step")), ClipData())
+    begun.save_checkpoint(tmp_path / "last.ckpt")
+    recipe = StepRecipe(lr=0.4, milestones=(3, 6), gamma=0.5, interval="step", eps=1e-3)
+    resumed = quiet_trainer(max_epochs=2, **short)
+    resumed.fit(Toy(optimizer=recipe), ClipData(), ckpt_path=tmp_path / "last.ckpt")
+    (group,) = resumed.optimizers[0].param_groups
+    assert (group["lr"], group["initial_lr"], group["eps"]) == (pytest.approx(0.1), 0.4, 1e-3)
 
 
 def test_what_is_localized_outside_of_an_evaluation_is_not_kept():

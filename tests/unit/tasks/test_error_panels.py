@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from avel.events import Event, EventTable
-from avel.metrics.errors import KINDS
+from avel.metrics.error_kinds import KINDS
 from avel.tasks.error_panels import show_errors, thresholds_of
 from avel.tasks.report_dense import ground_of
 from avel.training.dashboards import Moment

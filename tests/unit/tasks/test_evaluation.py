@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from avel.decoding.class_scores import VideoClasses
-from avel.decoding.dense import Detections
+from avel.decoding.detections import Detections
 from avel.events import Event
 from avel.tasks.evaluation import DenseEvaluation
 

@@ -135,7 +135,9 @@ def test_annotations_are_named():
     assert annotated_events("v", target, ["dog", "owl"]) == [Event("v", 0.5, 2, "owl"), Event("v", 1, 3, "dog")]
 
 
-@pytest.mark.parametrize("option", [{"count": -1}, {"count": 0.5}, {"every_n_epochs": 0}])
+@pytest.mark.parametrize(
+    "option", [{"count": -1}, {"count": 0.5}, *({"every_n_epochs": epochs} for epochs in (0, -1, 1.5, "5"))]
+)
 def test_wrong_options_are_named(option):
     ((key, value),) = option.items()
     with pytest.raises(UserError, match=rf"callbacks\.panels\.{key}={value}"):

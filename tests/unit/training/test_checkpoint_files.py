@@ -2,15 +2,19 @@ import shutil
 
 import pytest
 import torch
+from torch import nn
+from torch.optim import AdamW
 
 from avel.errors import UserError
 from avel.training.checkpoint_files import (
     Found,
     Progress,
     another,
+    best_checkpoint,
     check_checkpoint,
     find_checkpoints,
     read_checkpoint,
+    sizes_must_fit,
 )
 from avel.training.checkpointing import BestCheckpoint, LastCheckpoint
 from tests.unit.training.damage import flip
@@ -94,3 +98,35 @@ def test_another_checkpoint_is_offered_if_it_is_whole(folder):
     flip(previous)
     flip(best)
     assert another(last) == ""
+
+
+def test_last_stands_in_for_best(folder):
+    for name in ("best.ckpt", "last.ckpt"):
+        assert best_checkpoint(folder.parent) == str(folder / name)
+        (folder / name).unlink()
+    assert best_checkpoint(folder.parent) is None
+
+
+def test_other_sizes_are_explained():
+    with (
+        pytest.raises(UserError, match=r"a\.ckpt: these are the weights of another.*\n.*size mismatch"),
+        sizes_must_fit("a.ckpt"),
+    ):
+        nn.Linear(2, 3).load_state_dict(nn.Linear(3, 3).state_dict())
+
+
+def test_other_groups_of_parameters_are_explained():
+    one, other = nn.Linear(2, 3), nn.Linear(2, 3)
+    several = AdamW([{"params": [one.weight]}, {"params": [one.bias]}])
+    for groups in (one.parameters(), [{"params": [one.weight, one.bias]}, {"params": [other.bias]}]):
+        with (
+            pytest.raises(UserError, match=r"a\.ckpt: was trained .* other groups of parameters: repeat the"),
+            sizes_must_fit("a.ckpt"),
+        ):
+            AdamW(groups).load_state_dict(several.state_dict())
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, ValueError])
+def test_other_failures_stay_what_they_are(kind):
+    with pytest.raises(kind, match="^boom$"), sizes_must_fit("a.ckpt"):
+        raise kind("boom")

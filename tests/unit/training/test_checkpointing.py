@@ -3,10 +3,10 @@ import math
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch import nn
 
 from avel.errors import UserError
-from avel.training.checkpointing import BestCheckpoint, LastCheckpoint, WholeFileIO, best_checkpoint, sizes_must_fit
+from avel.training.checkpoint_files import best_checkpoint
+from avel.training.checkpointing import BestCheckpoint, LastCheckpoint, WholeFileIO
 from tests.unit.training.scored import fit
 from tests.unit.training.toy import BATCHES, train
 
@@ -107,16 +107,6 @@ def test_a_best_file_that_is_newer_than_the_resumed_checkpoint_does_not_come_alo
     assert best.best_model_score == pytest.approx(0.2)
 
 
-def test_last_stands_in_for_best(tmp_path):
-    best = fit_in(tmp_path, scores=[0.1])
-    assert best_checkpoint(tmp_path) == str(best.path)
-    best.path.unlink()
-    last = tmp_path / "checkpoints" / "last.ckpt"
-    assert best_checkpoint(tmp_path) == str(last)
-    last.unlink()
-    assert best_checkpoint(tmp_path) is None
-
-
 class Noted(Callback):
     """Notes the steps of the checkpoints that are there at the beginning of every epoch."""
 
@@ -198,16 +188,3 @@ def test_a_save_that_fails_midway_leaves_the_old_checkpoint(tmp_path):
         WholeFileIO().save_checkpoint({"weights": torch.zeros(1000), "bad": lambda: 0}, path)
     assert torch.load(path, weights_only=True) == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_other_sizes_are_explained():
-    with (
-        pytest.raises(UserError, match=r"a\.ckpt: these are the weights of another.*\n.*size mismatch"),
-        sizes_must_fit("a.ckpt"),
-    ):
-        nn.Linear(2, 3).load_state_dict(nn.Linear(3, 3).state_dict())
-
-
-def test_other_failures_stay_what_they_are():
-    with pytest.raises(RuntimeError, match="^boom$"), sizes_must_fit("a.ckpt"):
-        raise RuntimeError("boom")

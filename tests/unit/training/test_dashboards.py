@@ -5,11 +5,9 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
-from avel.errors import UserError
 from avel.training.checkpointing import LastCheckpoint
 from avel.training.dashboards import (
     RunOnDashboards,
-    check_interval,
     close_with_report,
     closed_by_failures,
     dashboards,
@@ -128,12 +126,6 @@ def test_validations_are_due_every_few_epochs_and_at_the_end(tmp_path):
     assert watch.due == {0: [False, False], 1: [True], 2: [False], 3: [True], 4: [True]}  # the first is a sanity check
     trainer(tmp_path, watch, board=board, enable_checkpointing=False).validate(Toy(), ResumableLoader(), verbose=False)
     assert watch.due[0][-1]
-
-
-@pytest.mark.parametrize("epochs", [0, -1, 1.5, "5"])
-def test_a_number_of_epochs_is_checked(epochs):
-    with pytest.raises(UserError, match=r"callbacks.panels.every_n_epochs="):
-        check_interval("callbacks.panels", epochs)
 
 
 def test_what_lies_elsewhere_is_not_kept(tmp_path):
