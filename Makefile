@@ -50,13 +50,13 @@ results: $(STAMP) ## write the README's table of results; RUNS="DIR …" are fol
 	$(BIN)/python scripts/results_table.py $(RUNS)
 
 test: $(STAMP) ## run the fast tests (minutes)
-	$(BIN)/python -m pytest -m 'not slow' -n 2
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist worksteal
 
 test-all: $(STAMP) ## run all tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 coverage: $(STAMP) ## run the fast tests and show which lines of src/avel none of them reaches
-	$(BIN)/python -m pytest -m 'not slow' -n 2 --cov
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist worksteal --cov
 
 lint: $(STAMP) ## check style, types and the import rules
 	$(BIN)/ruff check
