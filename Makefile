@@ -25,7 +25,7 @@ demo test test-all coverage: export OMP_NUM_THREADS = 1
 DEMO := data/demo
 CLIPS := --classes 4 --difficulty 0.2
 
-demo: $(STAMP) ## train a narrow CCNet on synthetic features, then a narrow UnAV on videos, and find events (5 minutes)
+demo: $(STAMP) ## train a narrow CCNet on synthetic features, then a narrow UnAV on videos, and find events (7 minutes)
 	$(BIN)/python scripts/make_synthetic.py unav100 --out data/synthetic --videos 300 --classes 10 --difficulty 0.3
 	$(BIN)/python run.py experiment=ccnet_unav100 size=narrow paths.data_dir=data/synthetic trainer.max_epochs=15 untrained=true
 	run="$$(ls -td logs/ccnet_unav100/*/ | head -1)" && \

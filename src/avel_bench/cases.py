@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from avel.batch import Batch, Sample, TimeGrid
-from avel.collate import collate
+from avel.batch import Batch, Sample, TimeGrid, collate
 from avel.data.families import FAMILIES
 from avel.layers.heads import HeadConfig
 from avel.layers.pyramid import PyramidConfig

@@ -11,8 +11,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 from torch.optim import AdamW
 
-from avel.batch import Batch, DensePrediction
-from avel.collate import empty_batch
+from avel.batch import Batch, DensePrediction, empty_batch
 from avel.data.multitask import MultitaskDataModule
 from avel.tasks.dense import DenseLocalizer
 from avel.tasks.dense_task import DenseTask

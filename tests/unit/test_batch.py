@@ -6,14 +6,55 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from avel.batch import Batch, Clip, TimeGrid
-from avel.collate import collate, collate_clips, empty_batch
-from tests.unit.samples import GRID, sample
+from avel.batch import NO_EVENT, Batch, Clip, Sample, TimeGrid, collate, collate_clips, empty_batch
+
+GRID = TimeGrid(fps=16, stride=4, window=16)
+
+
+def sample(video: str, length: int, events: int) -> Sample:
+    generator = torch.Generator().manual_seed(length)
+    return Sample(
+        video=video,
+        visual=torch.randn(length, 3, generator=generator),
+        audio=torch.randn(length, 2, generator=generator),
+        segments=torch.rand(events, 2, generator=generator) * length,
+        labels=torch.arange(events),
+        duration=length * GRID.hop,
+        grid=GRID,
+    )
 
 
 @pytest.fixture
 def batch() -> Batch:
     return collate([sample("a", 9, 2), sample("b", 4, 0)])
+
+
+def test_collate_pads_to_the_longest_video_and_the_most_events(batch):
+    assert batch.videos == ["a", "b"]
+    assert batch.visual.shape == (2, 9, 3)
+    assert batch.audio.shape == (2, 9, 2)
+    assert batch.lengths.tolist() == [9, 4]
+    assert batch.visual[1, 4:].abs().sum() == 0
+    assert batch.labels.tolist() == [[0, 1], [NO_EVENT, NO_EVENT]]
+    assert batch.segments.shape == (2, 2, 2)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 4)), min_size=1, max_size=4), st.integers(0, 3))
+def test_a_batch_holds_its_samples_and_nothing_else(sizes, missing):
+    samples = [sample(f"video {row}", *size) for row, size in enumerate(sizes)]
+    batch = collate(samples)
+    batch = batch.pad_to(batch.mask.shape[1] + missing)
+    for row, original in enumerate(samples):
+        assert batch.videos[row] == original.video
+        for name, valid in (("visual", batch.mask[row]), ("audio", batch.mask[row])):
+            assert torch.equal(getattr(batch, name)[row, valid], getattr(original, name))
+            assert not getattr(batch, name)[row, ~valid].any()
+        events = batch.labels[row] != NO_EVENT
+        assert torch.equal(batch.segments[row, events], original.segments)
+        assert torch.equal(batch.labels[row, events], original.labels)
+        assert not batch.segments[row, ~events].any()
+        assert batch.durations[row] == original.duration
 
 
 def test_pad_to(batch):
@@ -61,6 +102,33 @@ def test_a_snippet_stands_for_the_middle_of_its_window():
 
 def test_a_grid_says_how_far_snippets_see():
     assert [GRID.seen(length) for length in (1, 2, 9)] == [1, 1.25, 3]
+
+
+def test_clips_are_stacked_and_move_together():
+    clips = [Clip(str(i), torch.full((10, 7, 7, 3), i), torch.zeros(10, 2), torch.arange(10), i) for i in range(3)]
+    batch = collate_clips(clips).to("meta")
+    assert (len(batch), batch.videos) == (3, ["0", "1", "2"])
+    assert batch.visual.shape == (3, 10, 7, 7, 3)
+    assert batch.labels.shape == (3, 10)
+    assert {tensor.device.type for tensor in (batch.visual, batch.audio, batch.labels, batch.video_labels)} == {"meta"}
+    assert collate_clips(clips).video_labels.tolist() == [0, 1, 2]
+
+
+def test_clips_are_stacked_wherever_they_lie():
+    together = torch.arange(24.0).view(4, 2, 3)
+    for order in ([0, 1, 2, 3], [1, 2], [2], [0, 2], [1, 0], [1, 1], [3, 0]):
+        for parts in ([together[i] for i in order], [together[i].clone() for i in order]):
+            clips = [Clip(str(i), part, torch.zeros(2, 2), torch.zeros(2), 0) for i, part in enumerate(parts)]
+            assert_close(collate_clips(clips).visual, together[order], rtol=0, atol=0)
+    columns = [Clip("a", column, torch.zeros(2, 2), torch.zeros(2), 0) for column in together[0].T]
+    assert_close(collate_clips(columns).visual, together[0].T, rtol=0, atol=0)
+
+
+def test_a_batch_of_no_videos_can_be_used_as_one():
+    batch = empty_batch("desed")
+    assert (len(batch), batch.task, batch.videos) == (0, "desed", [])
+    assert batch.lengths.shape == batch.durations.shape == (0,)
+    assert batch.to("cpu").pad_to(8).mask.shape == (0, 8)
 
 
 def test_the_task_comes_along_to_another_device():

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avel.collate import collate_clips
+from avel.batch import collate_clips
 from avel.data.ave_annotations import KEY, check_label_files, read_ave_annotations, read_order
 from avel.data.clips import ClipAnnotations, ClipDataset, ClipFacts, ClipFeatures, Indices
 from avel.data.h5 import Axes, H5Array

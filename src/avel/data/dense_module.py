@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from avel.collate import collate
+from avel.batch import collate
 from avel.data.annotations import Annotations, VideoAnnotation, check_annotations
 from avel.data.dense import DatasetFacts, DenseDataset
 from avel.data.event_checks import AnnotationRules, Beyond

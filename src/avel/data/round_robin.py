@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from avel.collate import empty_batch
+from avel.batch import empty_batch
 from avel.data.sampling import ResumableLoader
 from avel.errors import UserError
 

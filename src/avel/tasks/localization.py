@@ -9,8 +9,7 @@ from typing import Any
 
 import torch
 
-from avel.batch import Sample, TimeGrid
-from avel.collate import collate
+from avel.batch import Sample, TimeGrid, collate
 from avel.data.transforms import keep_modality
 from avel.decoding.detections import Detections
 from avel.errors import UserError

@@ -9,7 +9,7 @@ import torch
 import yaml
 from torch.utils.data import DataLoader
 
-from avel.collate import collate_clips
+from avel.batch import collate_clips
 from avel.data.ave import AVE
 from avel.data.module import LoaderOptions
 from avel.errors import UserError

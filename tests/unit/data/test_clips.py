@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from avel.collate import collate_clips
+from avel.batch import collate_clips
 from avel.data.ave_annotations import KEY, read_ave_annotations
 from avel.data.clips import ClipDataset, ClipFeatures
 from avel.data.h5 import H5Array

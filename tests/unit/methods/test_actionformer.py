@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from avel.batch import Sample, TimeGrid
-from avel.collate import collate
+from avel.batch import Sample, TimeGrid, collate
 from avel.decoding.dense import DenseDecoder
 from avel.errors import UserError
 from avel.layers.heads import HeadConfig

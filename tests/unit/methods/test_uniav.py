@@ -8,8 +8,7 @@ from lightning import Trainer
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
-from avel.batch import Sample, TimeGrid
-from avel.collate import collate
+from avel.batch import Sample, TimeGrid, collate
 from avel.decoding.dense import DenseDecoder
 from avel.errors import UserError
 from avel.layers.heads import HeadConfig

@@ -5,8 +5,7 @@ from lightning import LightningDataModule, Trainer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from avel.batch import Clip, ClipBatch, ClipPrediction
-from avel.collate import collate_clips
+from avel.batch import Clip, ClipBatch, ClipPrediction, collate_clips
 from avel.decoding.segment import by_argmax
 from avel.tasks.segment import SegmentLocalizer
 from avel.training.optim import StepRecipe

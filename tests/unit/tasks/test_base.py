@@ -2,7 +2,7 @@ import pytest
 import torch
 from lightning import Callback
 
-from avel.collate import collate_clips
+from avel.batch import collate_clips
 from avel.events import EventTable
 from avel.training.optim import StepRecipe
 from tests.unit.tasks.clips import ClipData, Toy, quiet_trainer

@@ -2,8 +2,7 @@ import pytest
 import torch
 from lightning import Callback, Trainer
 
-from avel.batch import Batch, DensePrediction, Sample, TimeGrid
-from avel.collate import collate
+from avel.batch import Batch, DensePrediction, Sample, TimeGrid, collate
 from avel.methods.ccnet import CCNet
 from avel.methods.unav import UnAV
 from avel.tasks.dense import DenseLocalizer

@@ -7,7 +7,7 @@ import torch
 from lightning import seed_everything
 from torch.testing import assert_close
 
-from avel.collate import empty_batch
+from avel.batch import empty_batch
 from avel.data.desed import DESED
 from avel.data.module import LoaderOptions
 from avel.data.multitask import MultitaskDataModule

@@ -4,7 +4,7 @@ from lightning import seed_everything
 from torch import nn
 from torch.testing import assert_close
 
-from avel.collate import collate_clips
+from avel.batch import collate_clips
 from avel.losses.contrastive import contrastive_loss, pair_distance
 from avel.tasks.matching import MatchingLocalizer
 from avel.training.optim import StepRecipe

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from avel.collate import collate_clips
+from avel.batch import collate_clips
 from avel.errors import UserError
 from avel.report.attention import PANEL, Caption
 from avel.tasks.dense import DenseLocalizer

@@ -2,7 +2,7 @@ import pytest
 import torch
 from lightning import Callback, seed_everything
 
-from avel.collate import collate_clips
+from avel.batch import collate_clips
 from avel.training.optim import StepRecipe
 from tests.unit.tasks.clips import ClipData, Toy, quiet_trainer
 

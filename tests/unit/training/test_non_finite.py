@@ -10,8 +10,7 @@ from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import nn
 from torch.utils.data import Dataset
 
-from avel.batch import Clip
-from avel.collate import collate_clips
+from avel.batch import Clip, collate_clips
 from avel.data.sampling import EpochSampler, ResumableLoader
 from avel.errors import UserError
 from avel.tasks.segment import SegmentLocalizer

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from avel.collate import empty_batch
+from avel.batch import empty_batch
 from avel.data.multitask import MultitaskDataModule
 from avel.errors import UserError
 from avel.training.stop_and_go import RestRule, StopAndGo, TaskState
